@@ -1,0 +1,16 @@
+/**
+ * core: the model and every decision bk takes. Pure: no I/O, no clock, no randomness, no Node; clock, ids and random
+ * bytes come in as arguments, results come out in a definite order. One noun or verb a file. Tests use literals.
+ *
+ * Nouns: path (names and their encoding), ids, record (canonical JSON), listing (a directory seen), entry (tracked and
+ * seen), change, commit (message and trailers), plan (steps as data), error. Verbs: identify (which object is this
+ * file), diff, brakes (absurd results stop).
+ */
+export * from './change.ts';
+export * from './entry.ts';
+export * from './error.ts';
+export * from './ids.ts';
+export * from './listing.ts';
+export * from './path.ts';
+export * from './plan.ts';
+export * from './progress.ts';

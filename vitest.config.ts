@@ -1,0 +1,18 @@
+import { defineConfig } from 'vitest/config';
+
+/** Two projects: `unit` is what `npm run check` runs (packages, borders); `whole` runs bk itself on real folders. */
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: 'unit', include: ['packages/**/*.test.ts', 'test/architecture.test.ts'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'whole',
+          include: ['test/{e2e,crash,conformance}/**/*.test.ts'],
+          testTimeout: 300_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
