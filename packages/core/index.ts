@@ -6,11 +6,28 @@
  * seen), change, commit (message and trailers), plan (steps as data), error. Verbs: identify (which object is this
  * file), diff, brakes (absurd results stop).
  */
+export * from './beside.ts';
+export * from './brakes.ts';
 export * from './change.ts';
+export * from './commit.ts';
+export * from './compare.ts';
+export * from './diff.ts';
 export * from './entry.ts';
 export * from './error.ts';
+export * from './evidence.ts';
+export * from './folderChange.ts';
+export * from './identify.ts';
 export * from './ids.ts';
+export * from './json.ts';
 export * from './listing.ts';
+export * from './mtime.ts';
+export * from './name.ts';
 export * from './path.ts';
 export * from './plan.ts';
 export * from './progress.ts';
+export * from './record.ts';
+export * from './recoverable.ts';
+export * from './release.ts';
+export * from './returned.ts';
+export * from './rev.ts';
+export * from './settle.ts';

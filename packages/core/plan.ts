@@ -14,13 +14,21 @@ export type Expectation =
       readonly blake3?: ContentHash;
     };
 
-/** Where the bytes of a placed file come from, as a path below `.bk` ("safety/ab/cd…", "staging/<txn>/3"). */
-export interface PlacedContent {
+/** One place where a content's bytes may be. */
+export interface ContentSource {
+  /** A path below `.bk` ("safety/ab/cd…", "staging/<txn>/s3"), or with `tree` the RepoPath of a file beside it. */
   readonly source: string;
-  readonly blake3: ContentHash;
-  readonly size: number;
   /** `link`: the source's own inode may appear at the path (it is nobody else's); `copy`: reflink, else verified copy. */
   readonly how: 'link' | 'copy';
+  /** The source is a file of the user's; always copied. */
+  readonly tree?: boolean;
+}
+
+/** Where the bytes of a placed file come from. Each source is hashed before it is relied on; the next one is taken if it is bad. */
+export interface PlacedContent extends ContentSource {
+  readonly blake3: ContentHash;
+  readonly size: number;
+  readonly instead?: readonly ContentSource[];
 }
 
 /**
@@ -55,6 +63,16 @@ export type Step =
       readonly mode?: number;
       readonly mtimeNs?: bigint;
     };
+
+/** Steps that are carried out as a whole: written to the journal before the first of them changes anything. */
+export interface Transaction {
+  /** Names its folder in staging: `s<n>` is the content that step n places, `c<n>` the file that it captured. */
+  readonly id: string;
+  readonly verb: string;
+  /** How files get their names: by `link`, or, where the file system has no links, by exclusive `create` and copy. */
+  readonly placing: 'link' | 'create';
+  readonly steps: readonly Step[];
+}
 
 /** What became of a step. Mismatches are values, not exceptions. */
 export interface StepResult {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -38,4 +39,24 @@ export function replaceFile(file: string, data: Uint8Array | string, mode = 0o60
     throw error;
   }
   fsyncDirectory(path.dirname(file));
+}
+
+/** Makes the content of a file that was written elsewhere durable. */
+export function fsyncFile(file: string): void {
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/**
+ * Makes all that was written to the file system of a folder durable at once (syncfs): for many files far cheaper than one by one.
+ * @returns false where there is no such tool: then each file and folder has to be synced
+ */
+export function syncFileSystem(dir: string): boolean {
+  const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
+  const result = spawnSync('sync', ['-f', dir], { env, stdio: 'ignore' });
+  return result.status === 0;
 }

@@ -1,0 +1,25 @@
+import { displayText, type RepoPath } from '@bk/core';
+
+/**
+ * One JSON document. Paths become plain text; where the bytes of one are not valid UTF-8, all paths of its object stay
+ * in the encoded spelling and `"encoded":true` stands beside them. Whole numbers beyond 2^53 become text.
+ * @param fields names of the fields that hold a RepoPath, wherever they stand
+ */
+export function jsonDocument(value: unknown, fields: readonly string[], indent = 0): string {
+  return `${JSON.stringify(value, (_key, part) => plain(part, fields), indent)}\n`;
+}
+
+function plain(value: unknown, fields: readonly string[]): unknown {
+  if (typeof value === 'bigint') {
+    const number = Number(value);
+    return Number.isSafeInteger(number) ? number : String(value);
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+  const object = value as Readonly<Record<string, unknown>>;
+  const paths = fields.filter((key) => typeof object[key] === 'string');
+  if (paths.length === 0) return value;
+  const shown = paths.map((key) => [key, displayText(object[key] as RepoPath)] as const);
+  if (shown.some(([, path]) => path.encoded)) return { ...object, encoded: true };
+  if (paths.every((key, i) => shown[i]?.[1].text === object[key])) return value;
+  return { ...object, ...Object.fromEntries(shown.map(([key, path]) => [key, path.text])) };
+}

@@ -1,0 +1,201 @@
+import { BkError } from '@bk/core';
+import yargs, { type Argv } from 'yargs';
+import type { GlobalOptions } from './session.ts';
+import { closest } from './suggest.ts';
+import type { ColorChoice } from './terminal.ts';
+import { nameOf, type Verb } from './verb.ts';
+
+/** What a command line asks for. */
+export type Request =
+  | { readonly is: 'help'; readonly text: string }
+  | { readonly is: 'version' }
+  | { readonly is: 'verb'; readonly verb: Verb; readonly options: unknown; readonly global: GlobalOptions };
+
+/** The options of every command as yargs gives them. */
+interface Parsed {
+  readonly C: string;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly 'no-progress'?: boolean;
+  readonly color?: ColorChoice;
+  readonly encoded?: boolean;
+  readonly version?: boolean;
+}
+
+const GLOBAL = ['C', 'json', 'quiet', 'no-progress', 'color', 'encoded', 'version', 'help'];
+const NOTES = `Paths are relative to the current folder, or to DIR with -C DIR. \`bk COMMAND --help\` says more.
+Exit codes: 0 done; 1 done, and the answer is "no" or "not all"; 2 usage; 3 refused for safety;
+4 could not; 5 .bk is damaged; 70 bug in bk; 130 interrupted.`;
+/** Marks an argument after `--`, so that yargs takes it for a positional whatever it looks like; NUL is in no argument. */
+const LITERAL = '\0';
+
+/** @throws BkError `usage`, with what was probably meant */
+export function parse(argv: readonly string[], verbs: readonly Verb[]): Request {
+  let chosen: { verb: Verb; options: unknown } | undefined;
+  let help = '';
+  const parser = commandLine(verbs, argv, (verb, options) => {
+    chosen = { verb, options: withoutMarks(options) };
+  });
+  const given = parser.parseSync(withMarks(argv), {}, (_error, _parsed, output) => {
+    help = output;
+  }) as unknown as Parsed;
+  if (help !== '') return { is: 'help', text: `${help}\n` };
+  if (given.version) return { is: 'version' };
+  if (chosen === undefined)
+    throw new BkError('usage', 'no command given', { hint: '`bk --help` lists them' });
+  return { is: 'verb', ...chosen, global: globalOptions(given) };
+}
+
+/** The options that a verb has, global ones included, as they are typed. */
+export function optionsOf(verb: Verb): string[] {
+  return keysOf(verb.options(globals(yargs([])))).map(typed);
+}
+
+function commandLine(
+  verbs: readonly Verb[],
+  argv: readonly string[],
+  choose: (verb: Verb, options: unknown) => void,
+): Argv {
+  const parser = globals(yargs([]))
+    .usage(
+      'bk versions the metadata of ordinary folders and keeps what you delete.\n\nbk COMMAND [OPTION…] [PATH…]',
+    )
+    .epilogue(NOTES)
+    .strict()
+    .fail((message, error) => {
+      if (error !== undefined && error.name !== 'YError') throw error;
+      throw misuse(error?.message ?? message, verbs, argv);
+    });
+  for (const verb of verbs) {
+    parser.command(
+      verb.usage,
+      verb.about,
+      (builder) => described(verb.options(builder as Argv), verb, argv.includes('--help')),
+      (options) => choose(verb, options),
+    );
+  }
+  return parser;
+}
+
+/** The verb's own help: its options before those of every command, its examples. */
+function described(builder: Argv, verb: Verb, helpWanted: boolean): Argv {
+  // yargs renders the help at every call, which costs 10 ms; of hidden options there is nothing to render.
+  if (!helpWanted) return keysOf(builder).reduce((all, key) => all.hide(key), builder);
+  for (const [command, does] of verb.examples) builder.example(command, does);
+  const own = keysOf(builder).filter((key) => !GLOBAL.includes(key) && !positionals(verb).includes(key));
+  return builder
+    .group(own, 'Options:')
+    .group(GLOBAL, 'For every command:')
+    .usage(`bk ${verb.usage}\n\n${verb.about}`)
+    .epilogue('');
+}
+
+function globals(parser: Argv): Argv {
+  return parser
+    .scriptName('bk')
+    .parserConfiguration({
+      'parse-numbers': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+      'boolean-negation': false,
+      'duplicate-arguments-array': false,
+      'greedy-arrays': false,
+    })
+    .locale('en')
+    .exitProcess(false)
+    .version(false)
+    .options({
+      C: { type: 'string', requiresArg: true, description: 'work in this folder' },
+      json: { type: 'boolean', description: 'print the result as one JSON document' },
+      quiet: { type: 'boolean', description: 'no progress, no notes' },
+      'no-progress': { type: 'boolean', description: 'no progress line' },
+      color: { choices: ['auto', 'always', 'never'], description: 'colours (default: on a terminal)' },
+      encoded: { type: 'boolean', description: 'paths given are spelled as in --json' },
+      version: { type: 'boolean', description: 'print the version' },
+    })
+    .help('help', 'print this help')
+    .wrap(Math.min(100, process.stderr.columns || 100));
+}
+
+function globalOptions(given: Parsed): GlobalOptions {
+  return {
+    directory: given.C ?? '.',
+    json: given.json === true,
+    quiet: given.quiet === true,
+    progress: given['no-progress'] !== true,
+    color: given.color ?? 'auto',
+    encoded: given.encoded === true,
+  };
+}
+
+/** yargs' complaint in our words, with what was probably meant. */
+function misuse(message: string, verbs: readonly Verb[], argv: readonly string[]): BkError {
+  const verb = verbs.find((each) => argv.includes(nameOf(each)));
+  const help = `\`bk ${verb === undefined ? '' : `${nameOf(verb)} `}--help\` says what there is`;
+  const unknown = /^Unknown (?:argument|command)s?: ([^,]*)/.exec(message)?.[1]?.replace(LITERAL, '');
+  if (unknown !== undefined) return unknownWord(unknown, verb, { verbs, argv, help });
+  const choice = /Argument: (\S+), Given: "(.*)", Choices: (.*)/.exec(message);
+  const missing = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
+  if (choice !== null) {
+    const name = choice[1] ?? '';
+    const shown = verb !== undefined && positionals(verb).includes(name) ? name : typed(name);
+    return new BkError('usage', `${shown}: it must be one of ${choice[3]}`, { hint: help });
+  }
+  if (missing !== undefined)
+    return new BkError('usage', `${typed(missing)}: a value is missing`, { hint: help });
+  if (/^Not enough non-option arguments/.test(message)) {
+    return new BkError('usage', 'something is missing on the command line', { hint: help });
+  }
+  return new BkError('usage', message.charAt(0).toLowerCase() + message.slice(1), { hint: help });
+}
+
+interface Around {
+  readonly verbs: readonly Verb[];
+  readonly argv: readonly string[];
+  readonly help: string;
+}
+
+function unknownWord(word: string, verb: Verb | undefined, { verbs, argv, help }: Around): BkError {
+  const option = argv.some(
+    (argument) => argument.startsWith('-') && argument.split('=', 1)[0]?.endsWith(word),
+  );
+  if (option && !argv.includes(word)) {
+    const near = closest(typed(word), verb === undefined ? GLOBAL.map(typed) : optionsOf(verb));
+    return new BkError('usage', `no such option: ${typed(word)}`, {
+      hint: near ? `did you mean ${near}?` : help,
+    });
+  }
+  if (verb !== undefined)
+    return new BkError('usage', `too much on the command line: ${word}`, { hint: help });
+  const near = closest(word, verbs.map(nameOf));
+  return new BkError('usage', `no such command: ${word}`, {
+    hint: near ? `did you mean \`bk ${near}\`?` : help,
+  });
+}
+
+function typed(name: string): string {
+  return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+function positionals({ usage }: Verb): string[] {
+  return [...usage.matchAll(/[<[]([a-z]+)/g)].map(([, name]) => name ?? '');
+}
+
+/** Names of all options that a parser knows by now; yargs keeps them, but its types do not say so. */
+function keysOf(parser: Argv<unknown>): string[] {
+  return Object.keys((parser as unknown as { getOptions(): { key: object } }).getOptions().key);
+}
+
+function withMarks(argv: readonly string[]): string[] {
+  const end = argv.indexOf('--');
+  if (end < 0) return [...argv];
+  return [...argv.slice(0, end), ...argv.slice(end + 1).map((argument) => LITERAL + argument)];
+}
+
+function withoutMarks(options: unknown): unknown {
+  const plain = (value: unknown): unknown => {
+    if (typeof value === 'string') return value.startsWith(LITERAL) ? value.slice(1) : value;
+    return Array.isArray(value) ? value.map(plain) : value;
+  };
+  return Object.fromEntries(Object.entries(options as object).map(([key, value]) => [key, plain(value)]));
+}

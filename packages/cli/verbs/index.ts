@@ -1,0 +1,11 @@
+import type { Verb } from '../verb.ts';
+import { commit } from './commit.ts';
+import { completion } from './completion.ts';
+import { config } from './config.ts';
+import { init } from './init.ts';
+import { status } from './status.ts';
+
+const VERBS_OF_REPO: readonly Verb[] = [init, status, commit, config];
+
+/** In the order in which help lists them. */
+export const VERBS: readonly Verb[] = [...VERBS_OF_REPO, completion(VERBS_OF_REPO)];

@@ -1,0 +1,109 @@
+import {
+  DIRECTORY_RECORD,
+  type GitId,
+  nameOf,
+  type ObjectId,
+  parentOf,
+  parseCommitMessage,
+  parseMode,
+  parseMtime,
+  parseRecord,
+  type Rec,
+  type RepoPath,
+} from '@bk/core';
+import { type CommitObject, type DepartedRow, diffTrees, type HistoryReader } from '@bk/store';
+
+export interface Departures {
+  readonly rows: readonly DepartedRow[];
+  /** Objects that were deleted before and live again. */
+  readonly returned: readonly ObjectId[];
+}
+
+/**
+ * What left the head between two commits of its line (first parents), read from the history: for an index that missed
+ * commits or has to be made anew. If `from` is not on the line, everything since the first commit.
+ */
+export function departedSince(history: HistoryReader, from: GitId | undefined, to: GitId | undefined): Departures {
+  const rows = new Map<string, DepartedRow>();
+  const returned = new Set<ObjectId>();
+  let before: GitId | undefined;
+  for (const commit of line(history, from, to)) {
+    before ??= commit.parents[0] === undefined ? undefined : history.readCommit(commit.parents[0]).tree;
+    const { gone, came } = compare(history, before, commit.tree);
+    for (const id of came.keys()) if (!gone.has(id)) comeBack(id, rows, returned);
+    for (const [id, { path, record, rec }] of gone) {
+      const after = came.get(id);
+      if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
+      const row = departedRow({ path, record, rec, commit, replaced: after !== undefined });
+      rows.set(`${id} ${record} ${commit.id}`, row);
+      if (after === undefined) returned.delete(id);
+    }
+    before = commit.tree;
+  }
+  return { rows: [...rows.values()], returned: [...returned] };
+}
+
+function comeBack(id: ObjectId, rows: Map<string, DepartedRow>, returned: Set<ObjectId>): void {
+  returned.add(id);
+  for (const [key, row] of rows) if (row.id === id && row.reason === 'deleted') rows.delete(key);
+}
+
+/** Commits from the one after `from` to `to`, oldest first. */
+function line(history: HistoryReader, from: GitId | undefined, to: GitId | undefined): CommitObject[] {
+  const commits: CommitObject[] = [];
+  for (let id = to; id !== undefined && id !== from; ) {
+    const commit = history.readCommit(id);
+    commits.push(commit);
+    id = commit.parents[0];
+  }
+  return commits.reverse();
+}
+
+interface Version {
+  readonly path: RepoPath;
+  readonly record: GitId;
+  readonly rec: Rec;
+}
+
+function compare(history: HistoryReader, before: GitId | undefined, after: GitId): { gone: Map<ObjectId, Version>; came: Map<ObjectId, Version> } {
+  const gone = new Map<ObjectId, Version>();
+  const came = new Map<ObjectId, Version>();
+  for (const change of diffTrees(history, before, after)) {
+    const folder = nameOf(change.path) === DIRECTORY_RECORD;
+    const path = folder ? parentOf(change.path) : change.path;
+    for (const [record, side] of [
+      [change.before, gone],
+      [change.after, came],
+    ] as const) {
+      if (record === undefined) continue;
+      const rec = parseRecord(history.readBlobText(record));
+      side.set(rec.id, { path, record, rec });
+    }
+  }
+  return { gone, came };
+}
+
+interface Departure extends Version {
+  readonly commit: CommitObject;
+  readonly replaced: boolean;
+}
+
+function departedRow({ path, record, rec, commit, replaced }: Departure): DepartedRow {
+  return {
+    id: rec.id,
+    path,
+    type: rec.type,
+    blake3: rec.blake3,
+    size: rec.size ?? 0,
+    mtimeNs: rec.mtime === undefined ? 0n : parseMtime(rec.mtime),
+    mode: parseMode(rec.mode),
+    target: rec.target,
+    record,
+    inode: 0n,
+    commit: commit.id,
+    timeSec: commit.committer.timeSec,
+    reason: replaced ? 'replaced' : 'deleted',
+    confirmed: !replaced && parseCommitMessage(commit.message).deletions === 'confirmed',
+    released: false,
+  };
+}

@@ -1,0 +1,20 @@
+import type { FsPath, Trust } from '@bk/core';
+import { mountPointsBelow, stableInodes, volumeOf } from '@bk/worktree';
+
+/** What the file system under the root can be trusted with. */
+export interface Ground {
+  readonly trust: Trust;
+  /** Folders below the root on which another file system is mounted. */
+  readonly mounts: ReadonlySet<FsPath>;
+}
+
+/** Kernels stamp files with a clock that ticks every 1 to 10 ms. */
+const TICK_NS = 20_000_000n;
+/** FAT keeps times in steps of two seconds; what is not known well is taken to be as coarse. */
+const COARSE_NS = 2_100_000_000n;
+
+/** @param believe whether stats that did not change vouch for contents */
+export function groundOf(root: string, believe = true): Ground {
+  const inodes = stableInodes(volumeOf(root).type);
+  return { trust: { stats: believe, inodes, grainNs: inodes ? TICK_NS : COARSE_NS }, mounts: new Set(mountPointsBelow(root)) };
+}

@@ -1,0 +1,18 @@
+/**
+ * repo: the verbs, one file each, and the only place where core, store and worktree are wired together.
+ *
+ * Every verb is observe → decide → do → record → report: only core decides, what makes a change visible is written
+ * last, and the result is plain data, exactly the JSON document of SPEC 3. A verb is a function of an opened
+ * repository, its options and a context (progress, clock, random bytes); it prints nothing and asks nobody.
+ * What is expected (conflicts, unreadable files, unprotected contents) is part of the result; a BkError stops the verb.
+ */
+export * from './commit.ts';
+export * from './config.ts';
+export * from './context.ts';
+export * from './init.ts';
+export * from './repository.ts';
+export * from './status.ts';
+export * from './reindex.ts';
+export * from './check.ts';
+export * from './verify.ts';
+export type { Problem, ProblemKind } from './problems.ts';

@@ -1,0 +1,247 @@
+import {
+  type ContentHash,
+  decodeName,
+  DIRECTORY_RECORD,
+  type FsName,
+  type GitId,
+  type IdentifiedEntry,
+  KIND,
+  type KnownDirectory,
+  nameOf,
+  type ObjectId,
+  parentOf,
+  parseMode,
+  parseRecord,
+  PLAIN_FOLDER_MODE,
+  PROTECTION,
+  type Protection,
+  type RepoPath,
+  STAT,
+  STAT_WIDTH,
+  type TrackedEntry,
+} from '@bk/core';
+import type { DepartedRow, IndexUpdate, TreeEntry } from '@bk/store';
+import { type Decision, foundOf } from './decide.ts';
+import type { Draft } from './draft.ts';
+import { idAt, protectionOf, recordAt } from './draft.ts';
+import type { Extended } from './net.ts';
+import { addRecordOnly } from './rebuild.ts';
+import type { Repository } from './repository.ts';
+import { RowBuilder, type RowEntry } from './row-builder.ts';
+import type { WrittenTree } from './trees.ts';
+import { treeAt } from './trees.ts';
+
+/** An entry as the commit has it. */
+export interface Recorded {
+  readonly entry: IdentifiedEntry;
+  readonly id: ObjectId;
+  readonly record: GitId;
+}
+
+export interface Summary {
+  readonly recorded: readonly Recorded[];
+  readonly written: readonly WrittenTree[];
+  readonly extended: Extended;
+  readonly deleted: readonly TrackedEntry[];
+  /** Undefined: nothing changed but stats. */
+  readonly commit: { readonly id: GitId; readonly timeSec: number } | undefined;
+  readonly confirmed: boolean;
+}
+
+/** What the index has to know after a commit: rows that mirror its trees, and what left the head with it. */
+export function indexUpdate(repo: Repository, decision: Decision, summary: Summary): { update: IndexUpdate; unprotected: number } {
+  const rows = new Rows(repo, decision, summary);
+  const put: [RepoPath, KnownDirectory][] = [];
+  const remove: RepoPath[] = [];
+  const seen = new Set<RepoPath>();
+  for (const { path, tree, entries } of summary.written) {
+    seen.add(path);
+    if (tree === undefined) remove.push(path);
+    else put.push([path, rows.row(path, tree, entries)]);
+  }
+  for (const path of rows.touched) if (!seen.has(path)) put.push(...rows.refreshed(path));
+  const head = summary.commit?.id;
+  const update: IndexUpdate = {
+    head,
+    put,
+    remove,
+    files: repo.index.files + rows.balance,
+    clearPending: head !== undefined,
+    departed: head === undefined ? [] : departedRows(repo, summary),
+    returned: summary.recorded.filter(({ entry }) => entry.object.kind === 'returned').map(({ id }) => id),
+  };
+  return { update, unprotected: rows.unprotected };
+}
+
+/** Makes rows from the commit's trees, what was recorded now, and what the old rows say of the rest. */
+class Rows {
+  readonly #repo: Repository;
+  readonly #decision: Decision;
+  readonly #summary: Summary;
+  readonly #folders = new Map<RepoPath, Map<string, Recorded>>();
+  readonly #own = new Map<RepoPath, Recorded>();
+  readonly balance: number;
+  unprotected = 0;
+
+  constructor(repo: Repository, decision: Decision, summary: Summary) {
+    this.#repo = repo;
+    this.#decision = decision;
+    this.#summary = summary;
+    let balance = -summary.deleted.filter(({ type }) => type !== 'dir').length;
+    for (const recorded of summary.recorded) {
+      const { seen, object } = recorded.entry;
+      if (seen.type === 'dir') {
+        this.#own.set(seen.path, recorded);
+        continue;
+      }
+      if (object.kind !== 'known') balance++;
+      const folder = parentOf(seen.path);
+      const names = this.#folders.get(folder);
+      if (names === undefined) this.#folders.set(folder, new Map([[nameOf(seen.path), recorded]]));
+      else names.set(nameOf(seen.path), recorded);
+    }
+    this.balance = balance;
+  }
+
+  /** Folders of which something was recorded, if only that its stat changed. */
+  get touched(): Iterable<RepoPath> {
+    return this.#folders.keys();
+  }
+
+  row(path: RepoPath, tree: GitId, entries: readonly TreeEntry[]): KnownDirectory {
+    const draft = this.#decision.observation.drafts.get(path);
+    const old = this.#old(path);
+    const names = this.#folders.get(path);
+    const observedNs = this.#observed(draft, old, names);
+    const places = new Map<string, number>(old?.listing.names.map((name, k) => [name, k]) ?? []);
+    const unvouched = unvouchedNames(draft);
+    const row = new RowBuilder();
+    row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
+    for (const { name, kind, id } of entries) {
+      if (name === DIRECTORY_RECORD) {
+        this.#addOwn(row, path, id, old);
+        continue;
+      }
+      const bytes = decodeName(name);
+      const k = places.get(bytes);
+      const recorded = names?.get(name);
+      if (kind === 'tree') row.addFolder(bytes, PLAIN_FOLDER_MODE);
+      else if (recorded?.record === id) row.add(this.#entry(recorded, bytes, observedNs));
+      else if (old !== undefined && k !== undefined && recordAt(old, k) === id) row.addKnown(old, k, unvouched.has(bytes));
+      else addRecordOnly(row, { name: bytes, record: id, history: this.#repo.history });
+    }
+    return row.finish({ tree, observedNs, mount: draft?.mount ?? old?.mount ?? false });
+  }
+
+  /** A folder whose tree is the same and whose files were looked at again. */
+  refreshed(path: RepoPath): [RepoPath, KnownDirectory][] {
+    const old = this.#old(path);
+    const tree = old?.tree ?? treeAt(this.#repo.history, this.#headTree(), path);
+    if (tree === undefined) return [];
+    return [[path, this.row(path, tree, this.#repo.history.readTree(tree))]];
+  }
+
+  #headTree(): GitId | undefined {
+    const { head, history } = this.#repo;
+    return head === undefined ? undefined : history.readCommit(head).tree;
+  }
+
+  #old(path: RepoPath): KnownDirectory | undefined {
+    return this.#decision.observation.drafts.get(path)?.known ?? this.#repo.index.known(path);
+  }
+
+  #addOwn(row: RowBuilder, path: RepoPath, record: GitId, old: KnownDirectory | undefined): void {
+    const recorded = this.#own.get(path);
+    if (recorded?.record === record) {
+      row.own(recorded.id, record, recorded.entry.seen.mode);
+    } else if (old !== undefined && recordAt(old, 0) === record) {
+      row.own(idAt(old, 0), record, old.listing.modes[0]!);
+    } else {
+      const rec = parseRecord(this.#repo.history.readBlobText(record));
+      row.own(rec.id, record, parseMode(rec.mode));
+    }
+  }
+
+  /** When all of a row's entries had been looked at; entries seen earlier are checked one by one. */
+  #observed(draft: Draft | undefined, old: KnownDirectory | undefined, names: ReadonlyMap<string, Recorded> | undefined): bigint {
+    let observed = draft?.observedNs ?? old?.observedNs ?? 0n;
+    for (const { entry } of names?.values() ?? []) {
+      const kept = this.#summary.extended.kept.get(entry.seen.path);
+      if (kept !== undefined && kept.observedNs > observed) observed = kept.observedNs;
+    }
+    return observed;
+  }
+
+  #entry(recorded: Recorded, name: FsName, observedNs: bigint): RowEntry {
+    const { seen } = recorded.entry;
+    const found = foundOf(recorded.entry);
+    const kept = this.#summary.extended.kept.get(seen.path);
+    const protection = seen.type === 'symlink' ? PROTECTION.none : (kept?.protection ?? this.#protection(recorded.entry));
+    if (seen.type === 'file' && protection === PROTECTION.none && seen.size > 0) this.unprotected++;
+    const columns = {
+      name,
+      kind: seen.type === 'symlink' ? KIND.symlink : KIND.file,
+      mode: seen.mode,
+      hash: seen.blake3 as ContentHash,
+      id: recorded.id,
+      record: recorded.record,
+      protection,
+    };
+    if (kept !== undefined) return { ...columns, stats: kept.stats, at: kept.at };
+    const { draft, at } = found;
+    // Looked at before the rest of the row: if it had just been written then, it is not vouched for.
+    const stats = draft.listing.stats.slice(at * STAT_WIDTH, (at + 1) * STAT_WIDTH);
+    if (draft.observedNs < observedNs && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs) stats[STAT.ctime] = 0n;
+    return { ...columns, stats, at: 0 };
+  }
+
+  #protection({ object }: IdentifiedEntry): Protection {
+    return object.kind === 'known' ? protectionOf(object.tracked) : PROTECTION.none;
+  }
+}
+
+/** Names whose files differ from what the row knows of them and were left out of this commit. */
+function unvouchedNames(draft: Draft | undefined): ReadonlySet<string> {
+  const names = new Set<string>();
+  draft?.listing.names.forEach((name, i) => {
+    if (draft.vouched[i] === 0) names.add(name);
+  });
+  return names;
+}
+
+function departedRows(repo: Repository, { recorded, deleted, commit, confirmed }: Summary): DepartedRow[] {
+  const rows: DepartedRow[] = deleted.map((tracked) => departedRow(repo, tracked, { commit: commit!, reason: 'deleted', confirmed }));
+  for (const { entry } of recorded) {
+    const { seen, object } = entry;
+    if (object.kind !== 'known' || seen.type === 'dir' || object.tracked.blake3 === seen.blake3) continue;
+    rows.push(departedRow(repo, object.tracked, { commit: commit!, reason: 'replaced', confirmed: false }));
+  }
+  return rows;
+}
+
+interface Leaving {
+  readonly commit: { readonly id: GitId; readonly timeSec: number };
+  readonly reason: 'deleted' | 'replaced';
+  readonly confirmed: boolean;
+}
+
+function departedRow(repo: Repository, tracked: TrackedEntry, { commit, reason, confirmed }: Leaving): DepartedRow {
+  const target = tracked.type === 'symlink' ? parseRecord(repo.history.readBlobText(tracked.record)).target : undefined;
+  return {
+    id: tracked.id,
+    path: tracked.path,
+    type: tracked.type,
+    blake3: tracked.blake3,
+    size: tracked.size,
+    mtimeNs: tracked.mtimeNs,
+    mode: tracked.mode,
+    target,
+    record: tracked.record,
+    inode: tracked.inode,
+    commit: commit.id,
+    timeSec: commit.timeSec,
+    reason,
+    confirmed,
+    released: false,
+  };
+}

@@ -1,0 +1,35 @@
+import type { PathProblem } from '@bk/core';
+import { keepsOf } from './commit.ts';
+import { compareWithHead } from './compare.ts';
+import type { Context } from './context.ts';
+import { extendNet } from './net.ts';
+import { Pool } from './pool.ts';
+import { refreshIndex, unchangedEntries } from './refresh.ts';
+import type { Repository } from './repository.ts';
+
+export interface ReindexResult {
+  readonly directories: number;
+  readonly files: number;
+  /** Files that are as the head has them; the rest shows up in `status`. */
+  readonly unchanged: number;
+  readonly unreadable: readonly PathProblem[];
+  /** Always: what is found wrong is `check`'s to tell. */
+  readonly ok: true;
+}
+
+/** Rebuilds the index from the history, then reads every file once so that stats vouch for contents again. */
+export async function reindex(repo: Repository, context: Context): Promise<ReindexResult> {
+  repo.beginWriting();
+  let directories = 0;
+  repo.reindex(() => context.report({ phase: 'index', files: ++directories, bytes: 0 }));
+  const pool = new Pool();
+  try {
+    const decision = await compareWithHead(repo, { all: true, rehash: false, pool }, context);
+    const keeps = keepsOf(unchangedEntries(decision));
+    const extended = await extendNet(repo, keeps, { pool, report: context.report });
+    const unchanged = refreshIndex(repo, decision, extended);
+    return { directories, files: repo.index.files, unchanged, unreadable: decision.unreadable, ok: true };
+  } finally {
+    pool.close();
+  }
+}

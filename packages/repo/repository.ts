@@ -1,0 +1,193 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { BkError, type GitId, type RepoPath } from '@bk/core';
+import { type Config, DOT_BK, HistoryReader, IndexDamaged, IndexDb, type Layout, layoutOf, type Lock, lock, readConfig, readRef, tryLock } from '@bk/store';
+import { rebuildIndex } from './rebuild.ts';
+import { replayJournal } from './replay.ts';
+
+export const MAIN = 'refs/heads/main';
+/** How long a reader waits for a writer that is just about to finish. */
+const PATIENCE_MS = 1_500;
+
+/** An opened repository. Parts that cost time are opened when first used. */
+export class Repository {
+  readonly layout: Layout;
+  readonly config: Config;
+  #history: HistoryReader | undefined;
+  #index: IndexDb | undefined;
+  #lock: Lock | undefined;
+  #head: GitId | undefined | null = null;
+
+  constructor(layout: Layout, config: Config) {
+    this.layout = layout;
+    this.config = config;
+  }
+
+  get history(): HistoryReader {
+    this.#history ??= new HistoryReader(this.layout.history);
+    return this.#history;
+  }
+
+  /** The commit of `main`; undefined before the first one. Read once, and again once this process may write. */
+  get head(): GitId | undefined {
+    if (this.#head === null) this.#head = readRef(this.layout.history, MAIN);
+    return this.#head;
+  }
+
+  /** Whether this process may write. */
+  get locked(): boolean {
+    return this.#lock !== undefined;
+  }
+
+  /**
+   * From now on this process is the only writer: what an interrupted command left is finished or undone first.
+   * @throws BkError `locked`
+   */
+  beginWriting(waitMs?: number): void {
+    if (this.#lock !== undefined) return;
+    this.#lock = lock(this.layout.lock, waitMs);
+    this.#settle();
+  }
+
+  /** As beginWriting, but says false instead of waiting for another writer. */
+  tryWriting(): boolean {
+    if (this.#lock !== undefined) return true;
+    this.#lock = tryLock(this.layout.lock);
+    if (this.#lock === undefined) return false;
+    this.#settle();
+    return true;
+  }
+
+  endWriting(): void {
+    this.#lock?.release();
+    this.#lock = undefined;
+  }
+
+  /** The ref as it was just written by this process. */
+  movedTo(head: GitId): void {
+    this.#head = head;
+  }
+
+  /** The index, mirroring the head; rebuilt first if it is missing, damaged or of another commit. */
+  get index(): IndexDb {
+    this.#index ??= this.#openIndex();
+    return this.#index;
+  }
+
+  /** Throws the index away and builds it again from the history. Only while writing. */
+  reindex(onDirectory?: (path: RepoPath) => void): IndexDb {
+    this.#index?.close();
+    IndexDb.discard(this.layout.index);
+    this.#index = IndexDb.open(this.layout.index);
+    rebuildIndex({ index: this.#index, history: this.history, head: this.head, ...(onDirectory && { onDirectory }) });
+    return this.#index;
+  }
+
+  close(): void {
+    this.#index?.close();
+    this.#index = undefined;
+    this.#history?.close();
+    this.#history = undefined;
+    this.endWriting();
+  }
+
+  /** What another process did since, and what a killed one left behind. */
+  #settle(): void {
+    this.#head = null;
+    this.#history?.refresh();
+    this.#index?.close();
+    this.#index = undefined;
+    replayJournal(this.layout);
+  }
+
+  #openIndex(): IndexDb {
+    const opened = this.#tryIndex();
+    if (opened !== undefined) return opened;
+    if (this.#lock !== undefined) return this.#refreshIndex();
+    // A writer between its ref and its index is done in a moment; else this reader mends the index itself.
+    const mine = tryLock(this.layout.lock, PATIENCE_MS);
+    if (mine === undefined) return this.#memoryIndex();
+    try {
+      this.#head = null;
+      this.#history?.refresh();
+      return this.#tryIndex() ?? this.#refreshIndex();
+    } finally {
+      mine.release();
+    }
+  }
+
+  #tryIndex(): IndexDb | undefined {
+    if (!fs.existsSync(this.layout.index)) return undefined;
+    try {
+      const index = IndexDb.open(this.layout.index);
+      if (index.head === this.head) return index;
+      index.close();
+      return undefined;
+    } catch (error) {
+      if (error instanceof IndexDamaged) return undefined;
+      throw error;
+    }
+  }
+
+  #refreshIndex(): IndexDb {
+    try {
+      const index = IndexDb.open(this.layout.index);
+      rebuildIndex({ index, history: this.history, head: this.head });
+      return index;
+    } catch (error) {
+      if (!(error instanceof IndexDamaged)) throw error;
+      return this.reindex();
+    }
+  }
+
+  #memoryIndex(): IndexDb {
+    const index = IndexDb.open(':memory:');
+    rebuildIndex({ index, history: this.history, head: this.head });
+    return index;
+  }
+}
+
+/**
+ * The repository that holds a folder: the folder itself or the nearest one above it that has a `.bk`.
+ * @throws BkError `not-a-repository`, `damaged`
+ */
+export function openRepository(start: string): Repository {
+  const root = findRoot(start);
+  const layout = layoutOf(root);
+  const config = readConfig(layout.config);
+  if (config === undefined) {
+    throw new BkError('not-a-repository', `cannot use ${layout.dot}: it was not finished`, {
+      path: layout.dot,
+      hint: `give \`bk init ${root}\` again`,
+    });
+  }
+  const repository = new Repository(layout, config);
+  // What a killed command left is finished by whoever comes next, if no writer is at work.
+  if (hasLeftovers(layout) && repository.tryWriting()) repository.endWriting();
+  return repository;
+}
+
+function hasLeftovers({ staging, journal }: Layout): boolean {
+  return [staging, journal].some((folder) => fs.existsSync(folder) && fs.readdirSync(folder).length > 0);
+}
+
+function findRoot(start: string): string {
+  const real = realFolder(start);
+  for (let folder = real; ; folder = path.dirname(folder)) {
+    if (fs.statSync(path.join(folder, DOT_BK), { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+    if (folder === path.dirname(folder)) break;
+  }
+  throw new BkError('not-a-repository', `no repository at ${start} or above it`, {
+    path: start,
+    hint: 'make one with `bk init`; if a disk should be mounted here, mount it first',
+  });
+}
+
+function realFolder(start: string): string {
+  try {
+    return fs.realpathSync.native(start);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new BkError('not-found', `there is no folder ${start}`, { path: start });
+  }
+}

@@ -1,0 +1,91 @@
+import { comparePaths, KIND, type PathProblem, type RepoPath, type TrackedEntry } from '@bk/core';
+import type { IndexDb } from '@bk/store';
+import { type Draft, entryPath, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
+import type { Observation } from './observe.ts';
+
+/** What an observation means for the head's objects, before identity is decided. */
+export interface Survey {
+  /** Files and links that are not at their path any more, shown by complete listings. */
+  readonly gone: readonly TrackedEntry[];
+  /** Files and links at a path of the head's that the index does not vouch for. */
+  readonly occupied: readonly { readonly tracked: TrackedEntry; readonly seen: Found }[];
+  readonly added: readonly Found[];
+  /** Folders with records of their own in the head that are not there any more. */
+  readonly goneFolders: readonly GoneFolder[];
+  readonly unreadable: readonly PathProblem[];
+}
+
+export interface GoneFolder {
+  readonly tracked: TrackedEntry;
+  /** It held nothing that is tracked. */
+  readonly empty: boolean;
+}
+
+export function survey(observation: Observation, index: IndexDb): Survey {
+  const gone: TrackedEntry[] = [];
+  const occupied: { tracked: TrackedEntry; seen: Found }[] = [];
+  const added: Found[] = [];
+  const goneFolders: GoneFolder[] = [];
+  const unreadable = [...observation.unreadable];
+  const untouchable = new Set(unreadable.map(({ path }) => path));
+  for (const draft of observation.drafts.values()) {
+    sortEntries(draft, occupied, added);
+    for (const entry of missing(draft)) if (!untouchable.has(entry.path)) gone.push(entry);
+  }
+  for (const path of observation.vanished) {
+    const below = [...index.below(path)];
+    const mount = below.find(([, known]) => known.mount);
+    if (mount !== undefined) {
+      unreadable.push({ path: mount[0], reason: 'offline: nothing is mounted here now' });
+      continue;
+    }
+    for (const [folder, known] of below) {
+      const { kinds, names } = known.listing;
+      for (let k = 1; k < kinds.length; k++) if (kinds[k] !== KIND.dir) gone.push(trackedEntry(folder, known, k));
+      if (hasOwnRecord(known)) goneFolders.push({ tracked: trackedEntry(folder, known, 0), empty: names.length === 1 });
+    }
+  }
+  const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
+  return {
+    gone: gone.sort(byPath),
+    occupied: occupied.sort((a, b) => comparePaths(a.seen.path, b.seen.path)),
+    added: added.sort(byPath),
+    goneFolders,
+    unreadable: unreadable.sort(byPath),
+  };
+}
+
+function sortEntries(draft: Draft, occupied: { tracked: TrackedEntry; seen: Found }[], added: Found[]): void {
+  const { listing, known } = draft;
+  for (let i = 1; i < listing.names.length; i++) {
+    const kind = listing.kinds[i];
+    if (draft.excluded[i] === 1 || draft.vouched[i] === 1 || kind === KIND.dir) continue;
+    const k = draft.knownPlace[i]!;
+    if (known === undefined || k < 0 || known.listing.kinds[k] === KIND.dir) added.push(foundEntry(draft, i));
+    else occupied.push({ tracked: trackedEntry(draft.path, known, k), seen: foundEntry(draft, i) });
+  }
+}
+
+/** Tracked files and links of a directory that its complete listing does not have as such. */
+function* missing(draft: Draft): Generator<TrackedEntry> {
+  const { known, listing } = draft;
+  if (known === undefined) return;
+  const here = new Uint8Array(known.listing.names.length);
+  for (let i = 1; i < listing.names.length; i++) {
+    const k = draft.knownPlace[i]!;
+    const kind = listing.kinds[i];
+    if (k >= 0 && (kind === KIND.file || kind === KIND.symlink)) here[k] = 1;
+  }
+  for (let k = 1; k < here.length; k++) {
+    if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir) yield trackedEntry(draft.path, known, k);
+  }
+}
+
+/** Whether the directory's folders include one that is tracked, whatever is in it. */
+export function trackedFolders(draft: Draft, outside: ReadonlySet<RepoPath>): boolean {
+  for (let i = 1; i < draft.listing.names.length; i++) {
+    if (draft.listing.kinds[i] !== KIND.dir || draft.excluded[i] === 1) continue;
+    if (!outside.has(entryPath(draft.path, draft.listing, i))) return true;
+  }
+  return false;
+}

@@ -1,0 +1,46 @@
+import { type DirectoryReport, type ReadResult, type ReadTask, type ScanTask, readContents, scanDirectories } from '@bk/worktree';
+import { decodeRow } from '@bk/store';
+import type { FsPath, KnownDirectory, Trust } from '@bk/core';
+import {
+  type LookAgainResult,
+  type LookAgainTask,
+  lookAgain,
+  type ProtectResult,
+  type ProtectTask,
+  protectFiles,
+} from './protect.ts';
+
+/** Directories to look at, with the index' packed rows: decoded where the comparison is made. */
+export interface LookTask {
+  readonly root: string;
+  readonly trust: Trust;
+  readonly directories: readonly { readonly path: FsPath; readonly row: Uint8Array | undefined }[];
+}
+
+/** Everything that is done for many files at once, inline or in a worker thread: plain data in, plain data out. */
+export interface Tasks {
+  look: { task: LookTask; result: DirectoryReport[] };
+  read: { task: ReadTask; result: ReadResult };
+  protect: { task: ProtectTask; result: ProtectResult };
+  lookAgain: { task: LookAgainTask; result: LookAgainResult };
+}
+export type TaskKind = keyof Tasks;
+
+/** @param onFile called while contents are read, with the bytes read; with 0 after each file */
+export function perform<K extends TaskKind>(kind: K, task: Tasks[K]['task'], onFile?: (bytes: number) => void): Tasks[K]['result'] {
+  const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Tasks[T]['result'] } = {
+    look: (given) => scanDirectories(scanTask(given)),
+    read: (given) => readContents(given, onFile),
+    protect: protectFiles,
+    lookAgain,
+  };
+  return table[kind](task);
+}
+
+function scanTask(task: LookTask): ScanTask {
+  const directories = task.directories.map(({ path, row }): { path: FsPath; known: KnownDirectory | undefined } => ({
+    path,
+    known: row === undefined ? undefined : decodeRow(row),
+  }));
+  return { root: task.root, trust: task.trust, directories };
+}

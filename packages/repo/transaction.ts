@@ -1,0 +1,48 @@
+import type { Step } from '@bk/core';
+import {
+  Journal,
+  type Layout,
+  makeStaging,
+  newTransactionId,
+  removeStaging,
+  SafetyNet,
+  syncFileSystem,
+} from '@bk/store';
+import { type ApplyPorts, type ApplyResult, applySteps, TreeFs } from '@bk/worktree';
+
+export interface TransactionOptions {
+  /** Give set-uid and set-gid as recorded. */
+  readonly special?: boolean;
+  readonly onFile?: (bytes: number) => void;
+}
+
+/** Carries out a plan as one transaction: journal, staging and net of this repository behind worktree's one writer. */
+export function applyPlan(
+  layout: Layout,
+  plan: { readonly verb: string; readonly steps: readonly Step[] },
+  options: TransactionOptions = {},
+): ApplyResult {
+  return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports));
+}
+
+/** Store and worktree brought together; the tree is let go afterwards. */
+export function withPorts<T>(layout: Layout, options: TransactionOptions, work: (ports: ApplyPorts) => T): T {
+  const tree = new TreeFs(layout.root);
+  const net = new SafetyNet(layout);
+  try {
+    return work({
+      tree,
+      dot: layout.dot,
+      newId: newTransactionId,
+      makeStaging: (id) => makeStaging(layout, id),
+      removeStaging: (id) => void removeStaging(layout, id),
+      beginJournal: (transaction) => Journal.begin(layout, transaction),
+      adopt: (captured, blake3) => net.adopt(captured, blake3),
+      syncNet: () => net.makeDurable(),
+      syncFileSystem,
+      ...options,
+    });
+  } finally {
+    tree.close();
+  }
+}

@@ -1,0 +1,123 @@
+import type { ContentHash, EntryType, GitId, ObjectId, RepoPath } from '@bk/core';
+import type Database from 'better-sqlite3';
+
+/** A version of an object that the head no longer has: its file was deleted, or its content replaced. */
+export interface DepartedRow {
+  readonly id: ObjectId;
+  readonly path: RepoPath;
+  readonly type: EntryType;
+  readonly blake3: ContentHash | undefined;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly mode: number;
+  /** Of a symlink, encoded like a name. */
+  readonly target: string | undefined;
+  readonly record: GitId;
+  /** Where its link in the safety net came from; 0n: not known. */
+  readonly inode: bigint;
+  /** The commit that no longer has it, and that commit's time in s since 1970. */
+  readonly commit: GitId;
+  readonly timeSec: number;
+  readonly reason: 'deleted' | 'replaced';
+  readonly confirmed: boolean;
+  /** Its entry in the safety net was let go. */
+  readonly released: boolean;
+}
+
+type Stored = [string, string, string, Buffer | null, bigint, bigint, bigint, string | null, Buffer, bigint, Buffer, bigint, string, bigint, bigint];
+
+const COLUMNS = 'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released';
+
+/** What left the head, found by content, by path or by object; rebuilt from the history by `reindex`. */
+export class DepartedTable {
+  static readonly schema = `
+    CREATE TABLE IF NOT EXISTS departed (
+      id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL, blake3 BLOB, size INTEGER NOT NULL,
+      mtime INTEGER NOT NULL, mode INTEGER NOT NULL, target TEXT, record BLOB NOT NULL, inode INTEGER NOT NULL,
+      gone_in BLOB NOT NULL, time INTEGER NOT NULL, reason TEXT NOT NULL, confirmed INTEGER NOT NULL,
+      released INTEGER NOT NULL, UNIQUE (id, record, gone_in));
+    CREATE INDEX IF NOT EXISTS departed_content ON departed (blake3);
+    CREATE INDEX IF NOT EXISTS departed_path ON departed (path);
+  `;
+  readonly #db: Database.Database;
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  add(row: DepartedRow): void {
+    this.#db
+      .prepare(`INSERT OR REPLACE INTO departed (${COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+      .run(
+        row.id,
+        row.path,
+        row.type,
+        row.blake3 === undefined ? null : Buffer.from(row.blake3, 'hex'),
+        row.size,
+        row.mtimeNs,
+        row.mode,
+        row.target ?? null,
+        Buffer.from(row.record, 'hex'),
+        BigInt.asIntN(64, row.inode),
+        Buffer.from(row.commit, 'hex'),
+        row.timeSec,
+        row.reason,
+        row.confirmed ? 1 : 0,
+        row.released ? 1 : 0,
+      );
+  }
+
+  /** The object lives again: its deletion is no longer listed (replaced versions of it stay). */
+  forget(id: ObjectId): void {
+    this.#db.prepare(`DELETE FROM departed WHERE id = ? AND reason = 'deleted'`).run(id);
+  }
+
+  markReleased(rows: Iterable<DepartedRow>): void {
+    const mark = this.#db.prepare('UPDATE departed SET released = 1 WHERE id = ? AND record = ? AND gone_in = ?');
+    this.#db.transaction(() => {
+      for (const row of rows) mark.run(row.id, Buffer.from(row.record, 'hex'), Buffer.from(row.commit, 'hex'));
+    })();
+  }
+
+  all(): DepartedRow[] {
+    return this.#select('ORDER BY path, time', []);
+  }
+
+  unreleased(): DepartedRow[] {
+    return this.#select('WHERE released = 0 ORDER BY path, time', []);
+  }
+
+  /** Deleted objects (not mere replaced versions) that had one of these contents. */
+  deletedWith(contents: ReadonlySet<ContentHash>): DepartedRow[] {
+    const found: DepartedRow[] = [];
+    if (contents.size === 0 || this.#db.prepare('SELECT 1 FROM departed LIMIT 1').get() === undefined) return found;
+    const query = this.#db.prepare<[Buffer], Stored>(`SELECT ${COLUMNS} FROM departed WHERE blake3 = ? AND reason = 'deleted'`).raw().safeIntegers();
+    for (const hash of contents) found.push(...query.all(Buffer.from(hash, 'hex')).map(departedRow));
+    return found;
+  }
+
+  #select(where: string, values: readonly string[]): DepartedRow[] {
+    return this.#db.prepare<string[], Stored>(`SELECT ${COLUMNS} FROM departed ${where}`).raw().safeIntegers().all(...values).map(departedRow);
+  }
+}
+
+function departedRow(row: Stored): DepartedRow {
+  const [id, path, type, blake3, size, mtime, mode, target, record, inode, commit, time, reason, confirmed, released] = row;
+  return {
+    id: id as ObjectId,
+    path: path as RepoPath,
+    type: type as EntryType,
+    blake3: blake3 === null ? undefined : (blake3.toString('hex') as ContentHash),
+    size: Number(size),
+    mtimeNs: mtime,
+    mode: Number(mode),
+    target: target ?? undefined,
+    record: record.toString('hex') as GitId,
+    inode: BigInt.asUintN(64, inode),
+    commit: commit.toString('hex') as GitId,
+    timeSec: Number(time),
+    reason: reason as DepartedRow['reason'],
+    confirmed: confirmed !== 0n,
+    released: released !== 0n,
+  };
+}

@@ -1,0 +1,25 @@
+/**
+ * store: the hidden `.bk` folder. What it promises: everything of bk's lies below it (layout), what is written there
+ * is whole and durable or was never there (durable), and one process writes at a time (lock).
+ *
+ * Parts: config (who this repository is, and its settings), history (a bare git repository: packs, refs), index
+ * (SQLite, what was last seen on disk; always rebuildable, never evidence that something was deleted), safety net
+ * (contents that left or may leave the folder), journal (what an interrupted command has to finish).
+ * It knows nothing of the user's files outside `.bk`; repo brings both together.
+ */
+export * from './history/index.ts';
+export * from './config.ts';
+export * from './settings.ts';
+export * from './durable.ts';
+export * from './layout.ts';
+export * from './lock.ts';
+export * from './index-db/departed.ts';
+export * from './index-db/index-db.ts';
+export * from './index-db/row.ts';
+export * from './layout.ts';
+export * from './lock.ts';
+export * from './index-db/inspect.ts';
+export * from './verified.ts';
+export * from './journal.ts';
+export * from './safety.ts';
+export * from './staging.ts';

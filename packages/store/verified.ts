@@ -1,0 +1,107 @@
+import { BkError } from '@bk/core';
+import Database from 'better-sqlite3';
+
+/** That a file held its content when it was read again. */
+export interface Verified {
+  /** 16 bytes of the object id. */
+  readonly id: Uint8Array;
+  /** 32 bytes. */
+  readonly blake3: Uint8Array;
+  /** ms since 1970. */
+  readonly timeMs: number;
+}
+
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS verified (id BLOB PRIMARY KEY, blake3 BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS verify_pass (key TEXT PRIMARY KEY, started INTEGER NOT NULL) WITHOUT ROWID;
+`;
+
+/**
+ * When each object's content was last read again and found good: tables of its own in the index' file, through a
+ * connection of its own, since a verification runs for hours and must not keep others from committing. Like all of the
+ * index it may be lost; then everything counts as never verified.
+ */
+export class VerifiedTimes {
+  readonly #db: Database.Database;
+  readonly #get: Database.Statement<[Uint8Array, Uint8Array], number>;
+
+  private constructor(db: Database.Database) {
+    this.#db = db;
+    this.#get = db
+      .prepare<[Uint8Array, Uint8Array], number>('SELECT time FROM verified WHERE id = ? AND blake3 = ?')
+      .pluck();
+  }
+
+  /** @param file the index, which must have been opened by IndexDb before */
+  static open(file: string): VerifiedTimes {
+    return guarded(() => {
+      const db = new Database(file, { fileMustExist: true, timeout: 10_000 });
+      try {
+        db.pragma('synchronous = NORMAL');
+        db.exec(SCHEMA);
+        return new VerifiedTimes(db);
+      } catch (error) {
+        db.close();
+        throw error;
+      }
+    });
+  }
+
+  /** ms since 1970 of the last verification of this content of this object; undefined: never. */
+  timeOf(id: Uint8Array, blake3: Uint8Array): number | undefined {
+    return guarded(() => this.#get.get(id, blake3));
+  }
+
+  /** All of them or, if the process dies, none. */
+  add(verified: Iterable<Verified>): void {
+    guarded(() =>
+      this.#db.transaction(() => {
+        const put = this.#db.prepare<[Uint8Array, Uint8Array, number]>(
+          'INSERT OR REPLACE INTO verified VALUES (?, ?, ?)',
+        );
+        for (const { id, blake3, timeMs } of verified) put.run(id, blake3, Math.floor(timeMs));
+      })(),
+    );
+  }
+
+  /** When a pass that was not ended began (ms since 1970); begins one if there is none. `key` says what is verified. */
+  beginPass(key: string, nowMs: number): number {
+    return guarded(() => {
+      this.#db
+        .prepare<[string, number]>('INSERT OR IGNORE INTO verify_pass VALUES (?, ?)')
+        .run(key, Math.floor(nowMs));
+      return (
+        this.#db
+          .prepare<[string], number>('SELECT started FROM verify_pass WHERE key = ?')
+          .pluck()
+          .get(key) ?? nowMs
+      );
+    });
+  }
+
+  endPass(key: string): void {
+    guarded(() => this.#db.prepare<[string]>('DELETE FROM verify_pass WHERE key = ?').run(key));
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function guarded<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    const code = String((error as { code?: unknown }).code);
+    if (!code.startsWith('SQLITE_')) throw error;
+    const full = code.startsWith('SQLITE_FULL');
+    throw new BkError(
+      full ? 'no-space' : 'io',
+      `cannot keep verification times: ${(error as Error).message}`,
+      {
+        hint: full ? 'free some space, then give the same command again' : 'run `bk reindex`',
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,176 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { BkError, ContentHash, Step, StepResult, Transaction } from '@bk/core';
+import { act, finishTree } from './act.ts';
+import { hashBytes } from './hash.ts';
+import { diskError, hashPath, isDiskTrouble, type Staged, stageSteps } from './stage.ts';
+import type { TreeFs } from './treefs.ts';
+import type { OpenJournal, Work } from './work.ts';
+
+/**
+ * Carries out plans (RELIABILITY 3.2): stage the contents, write the journal, then for each step look, capture what is
+ * to be replaced, place by `link`; set times and modes, make folders durable, take what was captured into the net,
+ * mark the journal committed, clean up. Killed anywhere, `replayTransaction` goes on by looking at the disk.
+ */
+export interface ApplyPorts {
+  readonly tree: TreeFs;
+  /** Absolute path of `.bk`. */
+  readonly dot: string;
+  readonly newId: () => string;
+  /** Makes a transaction's folder in staging. @returns its absolute path */
+  readonly makeStaging: (id: string) => string;
+  /** Removes what is expendable of it. */
+  readonly removeStaging: (id: string) => void;
+  readonly beginJournal: (transaction: Transaction) => OpenJournal;
+  /** Takes a captured file into the safety net under its content's name. */
+  readonly adopt: (captured: string, blake3: ContentHash) => void;
+  /** Makes what was adopted durable. */
+  readonly syncNet: () => void;
+  readonly syncFileSystem: (dir: string) => boolean;
+  /** Give set-uid and set-gid as recorded. */
+  readonly special?: boolean;
+  readonly onFile?: (bytes: number) => void;
+}
+
+export interface ApplyResult {
+  /** One for each step, in order. */
+  readonly results: readonly StepResult[];
+  /** The disk failed meanwhile: the steps after it were not tried. For the exit code. */
+  readonly stopped?: BkError;
+}
+
+/** @throws BkError `no-space`, `io`: before the journal, nothing was changed; after it, the next command finishes */
+export function applySteps(verb: string, steps: readonly Step[], ports: ApplyPorts): ApplyResult {
+  if (steps.length === 0) return { results: [] };
+  const id = ports.newId();
+  const folder = ports.makeStaging(id);
+  const { work, staged } = begin(verb, steps, { ports, id, folder });
+  carryOut(work, ports);
+  const results = work.results.map((result, n) => {
+    const each = staged[n];
+    return each?.ready === false ? each.result : { ...result, step: steps[n] ?? result.step };
+  });
+  return work.stopped === undefined ? { results } : { results, stopped: work.stopped };
+}
+
+/** Stages and writes the journal; if that fails, all is as it was. */
+function begin(
+  verb: string,
+  steps: readonly Step[],
+  { ports, id, folder }: { ports: ApplyPorts; id: string; folder: string },
+): { work: Work; staged: Staged[] } {
+  try {
+    const staged = stageSteps({ ...ports, folder, special: ports.special ?? false }, steps);
+    const placing = linksWork(folder) ? 'link' : 'create';
+    const transaction: Transaction = { id, verb, placing, steps: staged.map(({ step }) => step) };
+    const journal = ports.beginJournal(transaction);
+    return {
+      work: newWork(transaction, ports, { folder, journal, creating: new Set(), replaying: false }),
+      staged,
+    };
+  } catch (error) {
+    ports.removeStaging(id);
+    throw isDiskTrouble(error) ? diskError(error, folder) : error;
+  }
+}
+
+/**
+ * Finishes a transaction that was interrupted. Idempotent; may be killed itself.
+ * @param pending as the journal has it
+ */
+export function replayTransaction(
+  pending: {
+    readonly transaction: Transaction;
+    readonly committed: boolean;
+    readonly creating: ReadonlySet<number>;
+  },
+  journal: OpenJournal,
+  ports: ApplyPorts,
+): ApplyResult {
+  const { transaction } = pending;
+  const folder = path.join(ports.dot, 'staging', transaction.id);
+  const work = newWork(transaction, ports, { folder, journal, creating: pending.creating, replaying: true });
+  if (pending.committed) {
+    cleanUp(work, ports);
+    return { results: [] };
+  }
+  carryOut(work, ports);
+  return work.stopped === undefined
+    ? { results: work.results }
+    : { results: work.results, stopped: work.stopped };
+}
+
+function newWork(
+  transaction: Transaction,
+  ports: ApplyPorts,
+  how: Pick<Work, 'folder' | 'journal' | 'creating' | 'replaying'>,
+): Work {
+  const { tree, dot } = ports;
+  return {
+    transaction,
+    tree,
+    dot,
+    special: ports.special ?? false,
+    ...how,
+    results: [],
+    touches: [],
+    folders: [],
+    dirty: new Set(),
+    stopped: undefined,
+  };
+}
+
+function carryOut(work: Work, ports: ApplyPorts): void {
+  try {
+    act(work);
+    finishTree(work);
+    cleanUp(work, ports);
+  } catch (error) {
+    work.journal.leave();
+    throw isDiskTrouble(error) ? diskError(error, work.folder) : error;
+  }
+}
+
+/** After the tree is durable: what was captured is safe in the net before anything says that all is done. */
+function cleanUp(work: Work, ports: ApplyPorts): void {
+  for (const [file, step] of capturedFiles(work)) {
+    const expect =
+      step !== undefined && 'expect' in step && step.expect.is === 'entry' ? step.expect.blake3 : undefined;
+    ports.adopt(file, expect ?? contentOf(file));
+  }
+  ports.syncNet();
+  work.journal.commit();
+  ports.removeStaging(work.transaction.id);
+  work.journal.end();
+}
+
+function* capturedFiles(work: Work): Generator<[string, Step | undefined]> {
+  if (!fs.existsSync(work.folder)) return;
+  for (const name of fs.readdirSync(work.folder)) {
+    const file = path.join(work.folder, name);
+    if (/^c\d+$/.test(name)) yield [file, work.transaction.steps[Number(name.slice(1))]];
+    else if (/^t\d+$/.test(name) && fs.lstatSync(file).nlink === 1) yield [file, undefined];
+  }
+}
+
+/** The hash of a captured file, or of a captured symlink's target. */
+export function contentOf(file: string): ContentHash {
+  if (fs.lstatSync(file).isSymbolicLink()) return hashBytes(fs.readlinkSync(file, { encoding: 'buffer' }));
+  return hashPath(file).hash;
+}
+
+/** Tries it; what a file system is called proves nothing. */
+function linksWork(folder: string): boolean {
+  const probe = path.join(folder, 'probe');
+  fs.writeFileSync(probe, '', { flag: 'wx', mode: 0o600 });
+  try {
+    fs.linkSync(probe, `${probe}-link`);
+    fs.unlinkSync(`${probe}-link`);
+    return true;
+  } catch (error) {
+    if (isDiskTrouble(error)) throw error;
+    return false;
+  } finally {
+    fs.unlinkSync(probe);
+  }
+}

@@ -1,0 +1,119 @@
+import type fs from 'node:fs';
+import path from 'node:path';
+import {
+  type BkError,
+  decodePath,
+  type Expectation,
+  type FsName,
+  type FsPath,
+  type RepoPath,
+  type Step,
+  type StepResult,
+  type Transaction,
+} from '@bk/core';
+import { KEEPS_NONE, split } from './stage.ts';
+import type { Folder, TreeFs } from './treefs.ts';
+
+/** What the writer of a transaction's journal does; store has it. */
+export interface OpenJournal {
+  /** Durable, before a file is written under its final name. */
+  creating(step: number): void;
+  /** So many steps are done; not durable. */
+  done(steps: number): void;
+  /** Durable: all changes are made. */
+  commit(): void;
+  /** It is not needed any more. */
+  end(): void;
+  /** The next command finishes what it says. */
+  leave(): void;
+}
+
+/** A transaction under way. The state that counts is on the disk; this is only what is still to be finished. */
+export interface Work {
+  readonly transaction: Transaction;
+  readonly tree: TreeFs;
+  readonly dot: string;
+  readonly folder: string;
+  readonly journal: OpenJournal;
+  readonly special: boolean;
+  readonly creating: ReadonlySet<number>;
+  readonly replaying: boolean;
+  readonly results: StepResult[];
+  /** Files whose times are still to be set. */
+  readonly touches: { readonly path: FsPath; readonly inode: bigint; readonly mtimeNs: bigint }[];
+  /** Folders that were made, whose modes are set when all is in them. */
+  readonly folders: { readonly path: FsPath; readonly mode: number }[];
+  /** Folders whose names are not durable yet. */
+  readonly dirty: Set<FsPath>;
+  stopped: BkError | undefined;
+}
+
+export type PuttingStep = Extract<Step, { do: 'place' | 'symlink' }>;
+
+/** The file cannot get a second name there: copy it. */
+export const NO_LINK = new Set(['EPERM', 'EXDEV', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EACCES']);
+
+export interface Place {
+  readonly path: FsPath;
+  readonly folder: Folder;
+  readonly name: FsName;
+}
+
+export function place(work: Work, path: RepoPath): Place {
+  const whole = decodePath(path);
+  const { folder, name } = split(whole);
+  return { path: whole, folder: work.tree.openFolder(folder), name };
+}
+
+/** A folder, or undefined if there is none by that path (any more), or a symlink or file stands in the way. */
+export function openIfThere(tree: TreeFs, path: FsPath): Folder | undefined {
+  try {
+    return tree.openFolder(path);
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR', 'ELOOP'].includes(codeOf(error))) return undefined;
+    throw error;
+  }
+}
+
+export function sourceOf(work: Work, step: PuttingStep, n: number): string {
+  return step.do === 'place' ? path.join(work.dot, step.content.source) : path.join(work.folder, `s${n}`);
+}
+
+export function isExpected(there: fs.BigIntStats, expect: Expectation): boolean {
+  if (expect.is === 'absent') return false;
+  if (there.isDirectory()) return sameInode(there.ino, expect.inode);
+  return sameFile(there, expect) && there.ctimeNs === expect.ctimeNs;
+}
+
+/** The rename into `.bk` itself changed its ctime. */
+export function sameFile(there: fs.BigIntStats, expect: Extract<Expectation, { is: 'entry' }>): boolean {
+  const same = sameInode(there.ino, expect.inode) && there.size === BigInt(expect.size);
+  return same && there.mtimeNs === expect.mtimeNs && !there.isDirectory();
+}
+
+/** Inodes are kept as signed 64-bit numbers in places. */
+export function sameInode(a: bigint, b: bigint): boolean {
+  return BigInt.asUintN(64, a) === BigInt.asUintN(64, b);
+}
+
+export function setMode(work: Work, at: Place, inode: bigint, mode: number, now?: bigint): void {
+  const mask = work.special ? 0o7777 : 0o1777;
+  if (now !== undefined && (Number(now) & 0o7777) === (mode & mask)) return;
+  try {
+    work.tree.setMode(at.folder, at.name, { inode, mode, special: work.special });
+  } catch (error) {
+    if (!KEEPS_NONE.has(codeOf(error))) throw error;
+  }
+}
+
+export function done(step: Step): StepResult {
+  return { step, outcome: 'done', path: step.path };
+}
+
+export function conflict(step: Step, reason: string): StepResult {
+  return { step, outcome: 'conflict', path: step.path, reason };
+}
+
+export function codeOf(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code);
+}

@@ -1,0 +1,68 @@
+/**
+ * Builds dist/: bk.cjs (the launcher's target, see packages/cli/launch.cjs), main.cjs (everything of ours and the
+ * libraries in pure JavaScript, one file) and worker.cjs (a thread of the pool). Native modules stay outside.
+ */
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type BuildOptions, buildSync } from 'esbuild';
+
+const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
+const dist = path.join(root, 'dist');
+const { version } = JSON.parse(fs.readFileSync(path.join(root, 'package.json'), 'utf8')) as {
+  version: string;
+};
+
+const common: BuildOptions = {
+  absWorkingDir: root,
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node22',
+  external: ['better-sqlite3', '@napi-rs/blake-hash'],
+  alias: { 'string-width': './scripts/string-width.cjs' },
+  // Node reads less; names stay, so that a stack in a bug report can be understood.
+  minifyWhitespace: true,
+  minifySyntax: true,
+  legalComments: 'none',
+  define: { 'import.meta.url': 'importMetaUrl', BK_VERSION: JSON.stringify(version) },
+  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
+  logLevel: 'warning',
+};
+
+/** Built beside and renamed into place: a bk that is being started finds the old file or the new one. */
+function put(name: string, text: string | Uint8Array): void {
+  const temporary = path.join(dist, `${name}.${process.pid}.tmp`);
+  fs.writeFileSync(temporary, text);
+  fs.renameSync(temporary, path.join(dist, name));
+}
+
+function bundle(entry: string, name: string): void {
+  if (!fs.existsSync(path.join(root, entry))) {
+    console.error(`build: no ${entry} yet, ${name} left out`);
+    return;
+  }
+  try {
+    const { outputFiles } = buildSync({ ...common, entryPoints: [entry], outfile: name, write: false });
+    for (const { text } of outputFiles ?? []) put(name, lean(text));
+  } catch {
+    process.exitCode = 1; // esbuild has said why.
+  }
+}
+
+/**
+ * esbuild copies every property of a builtin that is imported as a whole, which loads parts of Node that nobody asked
+ * for (10 ms at every start). An object that inherits them serves as well.
+ */
+function lean(bundled: string): string {
+  const whole = /__toESM\((require\("node:[a-z_/]+"\))(?:, ?1)?\)/g;
+  return `var wholeModule=m=>Object.create(m,{default:{value:m}});${bundled.replace(whole, 'wholeModule($1)')}`;
+}
+
+fs.mkdirSync(dist, { recursive: true });
+bundle('packages/cli/start.ts', 'main.cjs');
+bundle('packages/repo/worker.ts', 'worker.cjs');
+const launch = fs.readFileSync(path.join(root, 'packages/cli/launch.cjs'), 'utf8');
+put('bk.cjs', launch.replace('__BK_VERSION__', version));
+// Code compiled from an older build is of no use to anybody.
+fs.rmSync(path.join(dist, '.cache'), { recursive: true, force: true });

@@ -1,0 +1,113 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { editSmallTree, replaceAtomically, smallTree } from '../../fixtures/small-tree.ts';
+import { bk, repository } from './bk.ts';
+import { head } from './history.ts';
+import { type Allowed, type World, worldAt } from './oracle.ts';
+import { contentsOf, snapshot } from './snapshot.ts';
+
+/** A command under test, the state it starts from and what it may do. */
+export interface Scenario {
+  readonly name: string;
+  /** Fills an empty folder with `repo` and `canary`. */
+  readonly make: (point: string) => void;
+  /** Arguments; run as `bk -C repo …`. */
+  readonly command: readonly string[];
+  /** Asked after the command, since what may be gone depends on how far it came. */
+  readonly allowed: (world: World) => Allowed;
+  /** Another command than the same one to end with (init: a commit shows whether the repository is whole). */
+  readonly finish?: readonly string[];
+}
+
+const nothing = (): Allowed => ({});
+
+/** A tree, and beside it a folder that nobody may touch; a link in the tree leads there. */
+function plain(point: string): string {
+  const { root, canary } = worldAt(point);
+  smallTree(root);
+  fs.mkdirSync(canary);
+  fs.writeFileSync(path.join(canary, 'precious'), 'not yours\n');
+  fs.symlinkSync('../canary', path.join(root, 'way-out'));
+  return root;
+}
+
+function committed(point: string): string {
+  const root = plain(point);
+  repository(root);
+  return root;
+}
+
+const DELETED = editedPaths();
+function editedPaths(): readonly string[] {
+  return ['music/album/00 track.flac', 'top.bin'];
+}
+
+function edited(point: string): void {
+  editSmallTree(committed(point));
+}
+
+/** Two commits; what the second one deleted was kept, what it replaced is an earlier version. */
+function withDeletions(point: string): void {
+  edited(point);
+  bk(['-C', worldAt(point).root, 'commit', '-m', 'second', '--keep-deletions']);
+}
+
+/** The contents of paths that are in the net only: by the records of the commit before. */
+function contentBefore(world: World, file: string): string[] {
+  const held = [...world.contents].filter((hash) => !contentsOf(world.tree).has(hash));
+  if (held.length === 0) throw new Error(`the net holds no earlier content of ${file}`);
+  return held;
+}
+
+export const COMMIT_CONFIRMED: Scenario = {
+  name: 'commit after a move, edits and confirmed deletions',
+  make: edited,
+  command: ['commit', '-m', 'second', '--confirm-deletions'],
+  allowed: (world) => {
+    const reached = head(world.root, 'refs/heads/main~1') !== null;
+    const here = contentsOf(snapshot(world.root));
+    return reached ? { released: new Set([...world.contents].filter((hash) => !here.has(hash))) } : {};
+  },
+};
+
+export const SCENARIOS: readonly Scenario[] = [
+  {
+    name: 'init',
+    make: (point) => void plain(point),
+    command: ['init', '.'],
+    allowed: nothing,
+    finish: ['commit', '-m', 'first'],
+  },
+  {
+    name: 'first commit',
+    make: (point) => void bk(['init', plain(point)]),
+    command: ['commit', '-m', 'first'],
+    allowed: nothing,
+  },
+  {
+    name: 'commit after a move, edits and kept deletions',
+    make: edited,
+    command: ['commit', '-m', 'second', '--keep-deletions'],
+    allowed: nothing,
+  },
+  COMMIT_CONFIRMED,
+  {
+    name: 'commit after an atomic save',
+    make: (point) => replaceAtomically(path.join(committed(point), 'notes/letter.txt'), 'a new version\n'),
+    command: ['commit', '-m', 'saved'],
+    allowed: nothing,
+  },
+  {
+    name: 'recover',
+    make: withDeletions,
+    command: ['recover', '--all'],
+    allowed: (world) => ({ changes: new Map(DELETED.map((file) => [file, contentBefore(world, file)])) }),
+  },
+  {
+    name: 'restore',
+    make: withDeletions,
+    command: ['restore', 'notes/todo.txt', '--at', 'HEAD~1'],
+    allowed: (world) => ({ changes: new Map([['notes/todo.txt', contentBefore(world, 'notes/todo.txt')]]) }),
+  },
+  { name: 'reindex', make: withDeletions, command: ['reindex'], allowed: nothing },
+];

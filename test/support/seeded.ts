@@ -1,0 +1,52 @@
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import path from 'node:path';
+import process from 'node:process';
+import { PROJECT } from './bk.ts';
+import { temporaryFolder } from './temporary.ts';
+
+/** One wrong statement in one source file. `was` must be there exactly once: if the program changes, so must the bug. */
+export interface SeededBug {
+  readonly name: string;
+  /** Below `packages/`. */
+  readonly file: string;
+  readonly was: string;
+  readonly is: string;
+}
+
+/**
+ * Builds a copy of the whole program with that bug in it.
+ * @returns its bin/bk
+ */
+export function programWith(bug: SeededBug): string {
+  const copy = temporaryFolder('bk-seeded-');
+  for (const name of ['packages', 'scripts', 'bin', 'package.json']) {
+    fs.cpSync(path.join(PROJECT, name), path.join(copy, name), { recursive: true });
+  }
+  linkModules(copy);
+  const file = path.join(copy, 'packages', bug.file);
+  const source = fs.readFileSync(file, 'utf8');
+  const times = source.split(bug.was).length - 1;
+  if (times !== 1)
+    throw new Error(`seeded bug "${bug.name}": ${bug.file} has the statement ${times} times: ${bug.was}`);
+  fs.writeFileSync(
+    file,
+    source.replace(bug.was, () => bug.is),
+  );
+  const built = spawnSync(process.execPath, [path.join(copy, 'scripts/build.ts')], { encoding: 'utf8' });
+  if (built.status !== 0) throw new Error(`seeded bug "${bug.name}" does not build: ${built.stderr}`);
+  return path.join(copy, 'bin/bk');
+}
+
+/** Everything as installed, but the workspaces, which are the copy's own. */
+function linkModules(copy: string): void {
+  const modules = path.join(copy, 'node_modules');
+  fs.mkdirSync(path.join(modules, '@bk'), { recursive: true });
+  for (const name of fs.readdirSync(path.join(PROJECT, 'node_modules'))) {
+    if (name !== '@bk' && name !== 'bk')
+      fs.symlinkSync(path.join(PROJECT, 'node_modules', name), path.join(modules, name));
+  }
+  for (const name of fs.readdirSync(path.join(copy, 'packages'))) {
+    fs.symlinkSync(path.join(copy, 'packages', name), path.join(modules, '@bk', name));
+  }
+}
