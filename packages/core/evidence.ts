@@ -1,6 +1,6 @@
+import { type Criterion, pairAlike } from './alike.ts';
 import type { Inode, SeenEntry, TrackedEntry } from './entry.ts';
 import type { ContentHash } from './ids.ts';
-import { pairNearest } from './nearest.ts';
 
 /** A path that was known and is there, but not as the index last saw it: touched, edited, or another file now. */
 export interface Occupied {
@@ -61,29 +61,18 @@ export function hasLastingInode(entry: Inode): boolean {
   return entry.inode !== 0n && entry.birthNs !== 0n;
 }
 
-/**
- * A kind of evidence: which lost and found entries it calls one and the same. `rough` is a number or text that is equal
- * for such entries and seldom for others, undefined for those of which the evidence knows nothing; `same` decides
- * between two of equal `rough` (it is an equivalence). Texts made of several fields would decide alone, but making and
- * hashing them for 200,000 entries takes longer than all the rest.
- */
-export interface Criterion {
-  readonly rough: (entry: Entry) => number | string | undefined;
-  readonly same: (a: Entry, b: Entry) => boolean;
-}
-
-export const SAME_CONTENT: Criterion = {
+export const SAME_CONTENT: Criterion<Entry> = {
   rough: (entry) => (hasContent(entry) ? entry.blake3 : undefined),
   same: (a, b) => a.type === b.type && a.blake3 === b.blake3,
 };
 
-export const SAME_INODE: Criterion = {
+export const SAME_INODE: Criterion<Entry> = {
   rough: (entry) => (hasLastingInode(entry) ? roughInode(entry) : undefined),
   same: (a, b) => a.type === b.type && sameInode(a, b),
 };
 
 /** With an equal content the inode counts even where there are no birth times. */
-const SAME_INODE_AND_CONTENT: Criterion = {
+const SAME_INODE_AND_CONTENT: Criterion<Entry> = {
   rough: (entry) => {
     if (!hasContent(entry)) return SAME_INODE.rough(entry);
     if (entry.inode === 0n || entry.blake3 === undefined) return undefined;
@@ -106,77 +95,14 @@ export function low(value: bigint): number {
 }
 
 /** Matches lost and found entries that the criterion calls one, the nearest paths first. */
-export function claimBy(claims: Claims, evidence: Evidence, criterion: Criterion): void {
-  const matches = matchBy(claims, evidence, criterion);
-  if (matches.length > 0) accept(claims, matches);
-}
-
-function accept(claims: Claims, matches: readonly Match[]): Accepted {
-  const tracked = new Set<TrackedEntry>();
-  const seen = new Set<SeenEntry>();
-  for (const match of matches) {
-    claims.matches.push(match);
-    tracked.add(match.tracked);
-    seen.add(match.seen);
+export function claimBy(claims: Claims, evidence: Evidence, criterion: Criterion<Entry>): void {
+  const { lost, found } = claims;
+  const { foundOf, lostOf } = pairAlike(lost, found, criterion);
+  for (const [i, tracked] of lost.entries()) {
+    if (foundOf[i]! >= 0) claims.matches.push({ tracked, seen: found[foundOf[i]!]!, evidence });
   }
-  claims.lost = claims.lost.filter((entry) => !tracked.has(entry));
-  claims.found = claims.found.filter((entry) => !seen.has(entry));
-  return { tracked, seen };
-}
-
-interface Accepted {
-  readonly tracked: ReadonlySet<TrackedEntry>;
-  readonly seen: ReadonlySet<SeenEntry>;
-}
-
-interface Group {
-  readonly lost: TrackedEntry[];
-  readonly found: SeenEntry[];
-}
-
-function matchBy(
-  { lost, found }: Omit<Claims, 'matches'>,
-  evidence: Evidence,
-  criterion: Criterion,
-): Match[] {
-  if (lost.length === 0 || found.length === 0) return [];
-  const groups = groupLost(lost, criterion);
-  if (groups.size === 0) return [];
-  for (const entry of found) {
-    const rough = criterion.rough(entry);
-    if (rough === undefined) continue;
-    groups
-      .get(rough)
-      ?.find((group) => criterion.same(group.lost[0]!, entry))
-      ?.found.push(entry);
-  }
-  const matches: Match[] = [];
-  for (const alike of groups.values()) {
-    for (const group of alike) {
-      for (const [tracked, seen] of pairNearest(group.lost, group.found)) {
-        matches.push({ tracked, seen, evidence });
-      }
-    }
-  }
-  return matches;
-}
-
-/** Under each rough value the groups of entries that are the same; nearly always one. */
-function groupLost(lost: readonly TrackedEntry[], { rough, same }: Criterion): Map<number | string, Group[]> {
-  const groups = new Map<number | string, Group[]>();
-  for (const entry of lost) {
-    const key = rough(entry);
-    if (key === undefined) continue;
-    const alike = groups.get(key);
-    if (alike === undefined) {
-      groups.set(key, [{ lost: [entry], found: [] }]);
-      continue;
-    }
-    const group = alike.find((other) => same(other.lost[0]!, entry));
-    if (group === undefined) alike.push({ lost: [entry], found: [] });
-    else group.lost.push(entry);
-  }
-  return groups;
+  claims.lost = lost.filter((_, i) => foundOf[i]! < 0);
+  claims.found = found.filter((_, i) => lostOf[i]! < 0);
 }
 
 /**
@@ -216,17 +142,23 @@ function isAtHome({ tracked, seen }: Occupied): boolean {
  * inode is a hard link to it. Returns the pairs of which neither side was matched; halves of pairs join lost and found.
  */
 function claimMoves(claims: Claims, open: readonly Occupied[]): Occupied[] {
+  const staying = open.filter(({ tracked, seen }) => sameInode(tracked, seen));
   const movable = open.filter(({ tracked, seen }) => !sameInode(tracked, seen));
-  const lost = [...claims.lost, ...movable.map((pair) => pair.tracked)];
-  const found = [...claims.found, ...movable.map((pair) => pair.seen)];
-  const moves = matchBy({ lost, found }, 'same-inode', SAME_INODE_AND_CONTENT);
-  if (moves.length === 0) return [...open];
-  const { tracked, seen } = accept(claims, moves);
-  return open.filter((pair) => {
-    const left = tracked.has(pair.tracked);
-    const replaced = seen.has(pair.seen);
-    if (left && !replaced) claims.found.push(pair.seen);
-    if (replaced && !left) claims.lost.push(pair.tracked);
-    return !left && !replaced;
-  });
+  const moves: Claims = {
+    matches: claims.matches,
+    lost: [...claims.lost, ...movable.map((pair) => pair.tracked)],
+    found: [...claims.found, ...movable.map((pair) => pair.seen)],
+  };
+  claimBy(moves, 'same-inode', SAME_INODE_AND_CONTENT);
+  const lost = new Set(moves.lost);
+  const found = new Set(moves.found);
+  for (const pair of movable) {
+    if (!lost.has(pair.tracked) || !found.has(pair.seen)) continue;
+    staying.push(pair);
+    lost.delete(pair.tracked);
+    found.delete(pair.seen);
+  }
+  claims.lost = [...lost];
+  claims.found = [...found];
+  return staying;
 }

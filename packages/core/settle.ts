@@ -43,28 +43,30 @@ export function settle(input: Observed): Observed {
 
 /** Hard links whose contents the index gives differently prove nothing. */
 function contentsByStat(input: Observed): (seen: SeenEntry) => ContentHash | undefined {
-  const known = new Map<number, Proof[]>();
+  const first = new Map<number, TrackedEntry>();
+  const others = new Map<number, TrackedEntry[]>();
+  const unclear = new Set<TrackedEntry>();
+  const find = (entry: TrackedEntry | SeenEntry, rough: number): TrackedEntry | undefined => {
+    const tracked = first.get(rough);
+    if (tracked === undefined || sameStat(tracked, entry)) return tracked;
+    return others.get(rough)?.find((other) => sameStat(other, entry));
+  };
   const learn = (tracked: TrackedEntry): void => {
     if (!hasStat(tracked) || tracked.blake3 === undefined) return;
     const rough = roughStat(tracked);
-    const proofs = known.get(rough);
-    const proof = proofs?.find((other) => sameStat(other.tracked, tracked));
-    if (proof !== undefined) proof.clear &&= proof.tracked.blake3 === tracked.blake3;
-    else if (proofs !== undefined) proofs.push({ tracked, clear: true });
-    else known.set(rough, [{ tracked, clear: true }]);
+    const known = find(tracked, rough);
+    if (known !== undefined) {
+      if (known.blake3 !== tracked.blake3) unclear.add(known);
+    } else if (!first.has(rough)) first.set(rough, tracked);
+    else others.set(rough, [...(others.get(rough) ?? []), tracked]);
   };
   for (const tracked of input.gone) learn(tracked);
   for (const { tracked, seen } of input.occupied) if (!sameInode(tracked, seen)) learn(tracked);
   return (seen) => {
-    if (known.size === 0 || !hasStat(seen)) return undefined;
-    const proof = known.get(roughStat(seen))?.find((other) => sameStat(other.tracked, seen));
-    return proof?.clear ? proof.tracked.blake3 : undefined;
+    if (first.size === 0 || !hasStat(seen)) return undefined;
+    const proof = find(seen, roughStat(seen));
+    return proof === undefined || unclear.has(proof) ? undefined : proof.blake3;
   };
-}
-
-interface Proof {
-  readonly tracked: TrackedEntry;
-  clear: boolean;
 }
 
 function hasStat(entry: TrackedEntry | SeenEntry): boolean {

@@ -8,6 +8,9 @@ import { select, type VerifyOptions } from './verify-select.ts';
 export type { VerifyFinding, VerifyResult } from './verification.ts';
 export type { VerifyOptions } from './verify-select.ts';
 
+/** An interrupted run is gone on with for so long; later the command begins anew. */
+const PASS_LIFE_MS = 7 * 86_400_000;
+
 /**
  * Reads the contents of the head's files again, those verified longest ago first. A good one is noted at once, so that
  * an interrupted run goes on where it was when the same command is given again.
@@ -23,9 +26,11 @@ export async function verify(
   const run = new Verification(repo, context);
   try {
     const key = JSON.stringify([options.paths, options.sample, options.olderThanMs]);
-    const started = options.timeMs === undefined ? times?.beginPass(key, context.nowMs()) : undefined;
-    const candidates = select(repo, { options, times, started, nowMs: context.nowMs() });
-    const until = options.timeMs === undefined ? Number.POSITIVE_INFINITY : context.nowMs() + options.timeMs;
+    const nowMs = context.nowMs();
+    const started =
+      options.timeMs === undefined ? times?.beginPass(key, nowMs, nowMs - PASS_LIFE_MS) : undefined;
+    const candidates = select(repo, { options, times, started, nowMs });
+    const until = options.timeMs === undefined ? Number.POSITIVE_INFINITY : nowMs + options.timeMs;
     await run.read(candidates, {
       until,
       known: (folder) => index.known(folder),

@@ -64,17 +64,24 @@ export class VerifiedTimes {
     );
   }
 
-  /** When a pass that was not ended began (ms since 1970); begins one if there is none. `key` says what is verified. */
-  beginPass(key: string, nowMs: number): number {
+  /**
+   * When a pass that was not ended began; begins one if there is none, or none since `oldestMs`. All in ms since 1970.
+   * @param key says what is verified
+   */
+  beginPass(key: string, nowMs: number, oldestMs: number): number {
     return guarded(() => {
+      const now = Math.floor(nowMs);
       this.#db
-        .prepare<[string, number]>('INSERT OR IGNORE INTO verify_pass VALUES (?, ?)')
-        .run(key, Math.floor(nowMs));
+        .prepare<[string, number, number]>(
+          'DELETE FROM verify_pass WHERE key = ? AND started NOT BETWEEN ? AND ?',
+        )
+        .run(key, Math.floor(oldestMs), now);
+      this.#db.prepare<[string, number]>('INSERT OR IGNORE INTO verify_pass VALUES (?, ?)').run(key, now);
       return (
         this.#db
           .prepare<[string], number>('SELECT started FROM verify_pass WHERE key = ?')
           .pluck()
-          .get(key) ?? nowMs
+          .get(key) ?? now
       );
     });
   }

@@ -56,9 +56,9 @@ export function stageSteps(stage: Stage, steps: readonly Step[]): Staged[] {
     const name = `s${i}`;
     const file = path.join(stage.folder, name);
     if (step.do === 'symlink') {
-      fs.symlinkSync(nodePath(unescapeBytes(step.target) ?? ''), file);
-      wanted.push({ name, mtimeNs: step.mtimeNs });
-      return { ready: true, step };
+      const made = stageLink(step, file);
+      if (made.ready) wanted.push({ name, mtimeNs: step.mtimeNs });
+      return made;
     }
     if (step.do !== 'place') return { ready: true, step };
     const found = firstIntact(stage, step.content, { file, reflink });
@@ -76,6 +76,17 @@ export function stageSteps(stage: Stage, steps: readonly Step[]): Staged[] {
   });
   finishFiles(stage, wanted, written);
   return staged;
+}
+
+function stageLink(step: Extract<Step, { do: 'symlink' }>, file: string): Staged {
+  try {
+    fs.symlinkSync(nodePath(unescapeBytes(step.target) ?? ''), file);
+    return { ready: true, step };
+  } catch (error) {
+    if (!KEEPS_NONE.has(String((error as NodeJS.ErrnoException).code))) throw error;
+    const reason = 'the file system has no symbolic links';
+    return { ready: false, step, result: { step, outcome: 'failed', path: step.path, reason } };
+  }
 }
 
 function finishFiles(

@@ -3,16 +3,15 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mountLoop } from '../../fixtures/loop-mount.ts';
 import { probeCapabilities } from './capabilities.ts';
 import { mountPointsBelow, parseMount, stableInodes, unescapeOctal, volumeOf } from './volume.ts';
 
 let base: string;
-const mounted: string[] = [];
 beforeEach(() => {
   base = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-volume-'));
 });
 afterEach(() => {
-  for (const point of mounted.splice(0).reverse()) execFileSync('umount', [point]);
   fs.rmSync(base, { recursive: true, force: true });
 });
 
@@ -48,29 +47,6 @@ describe('mountinfo', () => {
   });
 });
 
-/** Tools and rights for a file system in a file; else the reason why not. */
-function mountImage(
-  make: string[],
-  mount: (image: string, point: string) => string[],
-  megabytes: number,
-): string | undefined {
-  const image = path.join(base, 'image');
-  const point = path.join(base, 'mount point');
-  fs.mkdirSync(point);
-  fs.writeFileSync(image, '');
-  fs.truncateSync(image, megabytes << 20);
-  try {
-    execFileSync(make[0]!, [...make.slice(1), image], { stdio: 'ignore' });
-    const words = mount(image, point);
-    execFileSync(words[0]!, words.slice(1), { stdio: 'ignore' });
-    mounted.push(point);
-    return point;
-  } catch (error) {
-    console.log(`skipped: cannot mount ${make[0]}'s image here (${(error as Error).message.split('\n')[0]})`);
-    return undefined;
-  }
-}
-
 describe('what file systems can do', () => {
   it('ext4 or whatever temporary files are on: links, modes, ns, any bytes', () => {
     const found = probeCapabilities(base, 'probe');
@@ -87,31 +63,43 @@ describe('what file systems can do', () => {
   });
 
   it('btrfs: reflinks', ({ skip }) => {
-    const point = mountImage(['mkfs.btrfs', '-q'], (image, at) => ['mount', '-o', 'loop', image, at], 128);
-    if (point === undefined) return skip('no btrfs here');
-    expect(volumeOf(point).type).toBe('btrfs');
-    expect(mountPointsBelow(base)).toEqual(['mount point']);
-    expect(probeCapabilities(point, 'probe')).toMatchObject({
-      hardLinks: true,
-      reflinks: true,
-      symlinks: true,
-      modes: true,
-      timeStepNs: 1n,
-    });
+    const mount = mountLoop('btrfs');
+    if (mount === undefined) return skip('no btrfs here');
+    try {
+      expect(volumeOf(mount.point)).toMatchObject({
+        type: 'btrfs',
+        mountPoint: mount.point,
+        readOnly: false,
+      });
+      expect(mountPointsBelow(path.dirname(mount.point))).toEqual(['mount point']);
+      expect(probeCapabilities(mount.point, 'probe')).toMatchObject({
+        hardLinks: true,
+        reflinks: true,
+        symlinks: true,
+        modes: true,
+        timeStepNs: 1n,
+      });
+    } finally {
+      mount.unmount();
+    }
   });
 
   it('exFAT by FUSE: no links, no modes, coarse times, one letter case', ({ skip }) => {
-    const point = mountImage(['mkfs.exfat'], (image, at) => ['mount.exfat-fuse', image, at], 16);
-    if (point === undefined) return skip('no exFAT here');
-    const found = probeCapabilities(point, 'probe');
-    expect(found).toMatchObject({
-      hardLinks: false,
-      reflinks: false,
-      symlinks: false,
-      modes: false,
-      caseSensitive: false,
-    });
-    expect(found.timeStepNs).toBeGreaterThanOrEqual(10_000_000n);
-    expect(stableInodes(volumeOf(point).type)).toBe(false);
+    const mount = mountLoop('exfat');
+    if (mount === undefined) return skip('no exFAT here');
+    try {
+      const found = probeCapabilities(mount.point, 'probe');
+      expect(found).toMatchObject({
+        hardLinks: false,
+        reflinks: false,
+        symlinks: false,
+        modes: false,
+        caseSensitive: false,
+      });
+      expect(found.timeStepNs).toBeGreaterThanOrEqual(10_000_000n);
+      expect(stableInodes(volumeOf(mount.point).type)).toBe(false);
+    } finally {
+      mount.unmount();
+    }
   });
 });

@@ -59,7 +59,7 @@ describe.each([1, 2, 3, 4, 5])('random reorganisation %i of 1,000 files', (seed)
         .map((one) => `${one.from} -> ${one.path}`)
         .sort(),
     );
-    const survived = [...ids(root)].filter(([at, id]) => !at.endsWith('.bkdir') && !idsBefore.has(id));
+    const survived = [...ids(root)].filter(([at, id]) => !at.endsWith('/') && !idsBefore.has(id));
     expect(survived).toEqual([]);
     expect([...fsckProblems(root), ...wrongRecords(root)]).toEqual([]);
   });

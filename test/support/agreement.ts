@@ -16,11 +16,11 @@ export function wrongRecords(root: string, skipped: readonly string[] = []): str
   const tree = new Map([...snapshot(root)].filter(([at]) => !isSkipped(at)));
   const found: string[] = [];
   for (const [at, entry] of tree) {
-    const is = recorded.get(entry.type === 'dir' ? `${at}/.bkdir` : at);
+    const is = recorded.get(entry.type === 'dir' ? `${at}/` : at);
     found.push(...(entry.type === 'dir' ? wrongFolder(at, entry, tree, is) : wrongFile(root, at, entry, is)));
   }
   for (const [at, { gitMode, text }] of recorded) {
-    if (!at.endsWith('.bkdir') && !tree.has(at)) found.push(`${show(at)} is recorded and not there`);
+    if (!at.endsWith('/') && !tree.has(at)) found.push(`${show(at)} is recorded and not there`);
     if (gitMode !== '100644') found.push(`${show(at)} has git mode ${gitMode}`);
     if (text !== canonical(text)) found.push(`${show(at)} has a record that is not canonical: ${text}`);
   }

@@ -3,7 +3,8 @@ import path from 'node:path';
 import process from 'node:process';
 
 export const PROJECT = path.resolve(import.meta.dirname, '../..');
-export const BK = path.join(PROJECT, 'bin/bk');
+/** BK_PROGRAM: the tests can be pointed at another build. */
+export const BK = process.env['BK_PROGRAM'] ?? path.join(PROJECT, 'bin/bk');
 
 export interface RunOptions {
   readonly cwd?: string;

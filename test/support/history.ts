@@ -61,7 +61,7 @@ export interface RecordAt {
   readonly gitMode: string;
 }
 
-/** All records of a commit by the byte string of their path, `.bkdir` included (as `folder/.bkdir`). */
+/** All records of a commit by the byte string of their path; a folder's own record is under its path with a `/` behind. */
 export function records(root: string, rev = 'refs/heads/main'): Map<string, RecordAt> {
   const listed = git(root, ['ls-tree', '-r', '-z', rev]).toString('latin1').split('\0').filter(Boolean);
   const rows = listed.map((line) => {
@@ -73,8 +73,7 @@ export function records(root: string, rev = 'refs/heads/main'): Map<string, Reco
   return new Map(
     rows.map(({ gitMode, blob, name }) => {
       const text = texts.get(blob) ?? '';
-      const last = name.slice(name.lastIndexOf('/') + 1);
-      const at = last === '.bkdir' ? name : decodeName(name);
+      const at = decodeName(/(^|\/)\.bkdir$/.test(name) ? `${name.slice(0, -'.bkdir'.length).replace(/\/$/, '')}/` : name);
       return [at, { record: JSON.parse(text) as RecordSeen, text, blob, gitMode }];
     }),
   );

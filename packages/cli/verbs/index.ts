@@ -1,11 +1,14 @@
 import type { Verb } from '../verb.ts';
+import { check } from './check.ts';
 import { commit } from './commit.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
 import { init } from './init.ts';
+import { reindex } from './reindex.ts';
 import { status } from './status.ts';
+import { verify } from './verify.ts';
 
-const VERBS_OF_REPO: readonly Verb[] = [init, status, commit, config];
+const VERBS_OF_REPO: readonly Verb[] = [init, status, commit, check, reindex, verify, config];
 
 /** In the order in which help lists them. */
 export const VERBS: readonly Verb[] = [...VERBS_OF_REPO, completion(VERBS_OF_REPO)];

@@ -1,0 +1,92 @@
+import { type Change, changesBetween, type GitId, isInside, type RecordAt, type RepoPath } from '@bk/core';
+import { diffTrees, findInTree, type HistoryReader, walkTree } from '@bk/store';
+import { pathFilter } from './compare.ts';
+import type { Context } from './context.ts';
+import { changesBetweenTrees, isFolderIn, recordPath, recordReader } from './differences.ts';
+import { commitOf, type Past } from './revision.ts';
+import type { WorkingRecords } from './working-records.ts';
+
+export interface DiffOptions {
+  readonly from: string;
+  /** Absent: what is in the folder now. */
+  readonly to?: string;
+  /** Only what is at or below these, or was; none: everything. */
+  readonly paths?: readonly RepoPath[];
+}
+
+export interface DiffResult {
+  /** By path. */
+  readonly changes: readonly Change[];
+}
+
+/**
+ * What changed between two commits, or from a commit to the folder as it is now; objects are matched by their ids, so
+ * a moved file is one `renamed`, however much it was edited.
+ * @param working what the folder has instead of the head's records; asked for only without `to`
+ */
+export async function diff(
+  repo: Past,
+  options: DiffOptions,
+  context: Pick<Context, 'nowMs'>,
+  working: () => Promise<WorkingRecords>,
+): Promise<DiffResult> {
+  const { history } = repo;
+  const from = history.readCommit(commitOf(repo, options.from, context)).tree;
+  const changes =
+    options.to === undefined
+      ? changesToFolder(repo, from, await working())
+      : changesBetweenTrees(history, from, history.readCommit(commitOf(repo, options.to, context)).tree);
+  return { changes: changes.filter(pathFilter(options.paths)) };
+}
+
+/** Looks only where the commit and the head, or the head and the folder, differ. */
+function changesToFolder({ history, head }: Past, from: GitId, working: WorkingRecords): Change[] {
+  const tree = head === undefined ? undefined : history.readCommit(head).tree;
+  const read = recordReader(history);
+  const before: RecordAt[] = [];
+  const after: RecordAt[] = [];
+  const put = (side: RecordAt[], blob: RepoPath, record: RecordAt['record'] | undefined): void => {
+    if (record !== undefined) side.push({ path: recordPath(blob), record });
+  };
+  const seen = new Set<RepoPath>();
+  for (const difference of diffTrees(history, from, tree)) {
+    seen.add(difference.path);
+    put(before, difference.path, difference.before && read(difference.before));
+    const now =
+      difference.after && !working.has(difference.path)
+        ? read(difference.after)
+        : working.get(difference.path);
+    put(after, difference.path, now);
+  }
+  for (const [path, record] of working) {
+    if (seen.has(path)) continue;
+    const old = findInTree(history, from, path);
+    put(before, path, old?.kind === 'blob' ? read(old.id) : undefined);
+    put(after, path, record);
+  }
+  const now = (folder: RepoPath): boolean =>
+    isFilled(folder, after) || keepsAny(folder, history, tree, working);
+  return changesBetween(before, after, { before: isFolderIn(history, from), now });
+}
+
+/** Whether something that differs from the commit is in the folder now, be it the folder's own record. */
+function isFilled(folder: RepoPath, after: readonly RecordAt[]): boolean {
+  return after.some(
+    ({ path, record }) => isInside(path, folder) && (path !== folder || record.type === 'dir'),
+  );
+}
+
+/** Whether anything of the head's folder is still there. */
+function keepsAny(
+  folder: RepoPath,
+  history: HistoryReader,
+  head: GitId | undefined,
+  working: WorkingRecords,
+): boolean {
+  const entry = head === undefined ? undefined : findInTree(history, head, folder);
+  if (entry?.kind !== 'tree') return false;
+  for (const { path } of walkTree(history, entry.id, folder)) {
+    if (!working.has(path) || working.get(path) !== undefined) return true;
+  }
+  return false;
+}
