@@ -6,10 +6,11 @@ import { displayText, type RepoPath } from '@bk/core';
  * @param fields names of the fields that hold a RepoPath, wherever they stand
  */
 export function jsonDocument(value: unknown, fields: readonly string[], indent = 0): string {
-  return `${JSON.stringify(value, (_key, part) => plain(part, fields), indent)}\n`;
+  return `${JSON.stringify(value, (_key, part) => plainPaths(part, fields), indent)}\n`;
 }
 
-function plain(value: unknown, fields: readonly string[]): unknown {
+/** Of an object the paths as plain text; anything else as it is, big integers as JSON can hold them. */
+export function plainPaths(value: unknown, fields: readonly string[]): unknown {
   if (typeof value === 'bigint') {
     const number = Number(value);
     return Number.isSafeInteger(number) ? number : String(value);

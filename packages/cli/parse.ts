@@ -86,7 +86,7 @@ function described(builder: Argv, verb: Verb, helpWanted: boolean): Argv {
   return builder
     .group(own, 'Options:')
     .group(GLOBAL, 'For every command:')
-    .usage(`bk ${verb.usage}\n\n${verb.about}`)
+    .usage(`bk ${verb.synopsis ?? verb.usage}\n\n${verb.about}`)
     .epilogue('');
 }
 
@@ -192,10 +192,16 @@ function withMarks(argv: readonly string[]): string[] {
   return [...argv.slice(0, end), ...argv.slice(end + 1).map((argument) => LITERAL + argument)];
 }
 
+/** `literal`: the arguments that stood after `--`. */
 function withoutMarks(options: unknown): unknown {
   const plain = (value: unknown): unknown => {
     if (typeof value === 'string') return value.startsWith(LITERAL) ? value.slice(1) : value;
     return Array.isArray(value) ? value.map(plain) : value;
   };
-  return Object.fromEntries(Object.entries(options as object).map(([key, value]) => [key, plain(value)]));
+  const all = Object.values(options as object).flat();
+  const literal = all.filter((value) => typeof value === 'string' && value.startsWith(LITERAL)).map(plain);
+  return {
+    ...Object.fromEntries(Object.entries(options as object).map(([key, value]) => [key, plain(value)])),
+    literal,
+  };
 }

@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, type RepoPath } from '@bk/core';
 import type { Context, Repository } from '@bk/repo';
+import { bytesOfArgument } from './arguments.ts';
 import { jsonDocument } from './json.ts';
 import { writeErr, writeOut } from './output.ts';
 import { type PathBase, pathArguments } from './paths.ts';
@@ -63,6 +64,17 @@ export class Session {
     argument: string | undefined,
   ): RepoPath | undefined {
     return argument === undefined ? undefined : this.paths(repository, [argument])[0];
+  }
+
+  /** @throws BkError `usage` if there are more */
+  onlyOne(list: readonly string[], reason: string): void {
+    if (list.length > 1) throw new BkError('usage', `too much on the command line: ${reason}`);
+  }
+
+  /** Whether there is something at a path of the command line now. */
+  exists(argument: string): boolean {
+    const bytes = bytesOfArgument(path.resolve(this.directory, argument));
+    return fs.lstatSync(Buffer.from(bytes, 'latin1'), { throwIfNoEntry: false }) !== undefined;
   }
 
   /**

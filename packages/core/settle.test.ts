@@ -224,6 +224,15 @@ describe('settle and wanted', () => {
     expect(asked(head, disk, true)).toEqual(['b', 'a']);
   });
 
+  test('what is still at its path is read, even if a hard link of it that is gone had its stat', () => {
+    const { disk } = start({ a: 'one' });
+    disk.ln('a', 'b');
+    const head = commitOf(disk);
+    disk.rm('a');
+    disk.rot('b', 'ono');
+    expect(asked(head, disk, false)).toEqual(['b']);
+  });
+
   test('hard links to which the index gives different contents settle nothing', () => {
     const { disk, head } = start({ a: 'one', x: 'two' });
     disk.ln('a', 'b');

@@ -58,7 +58,7 @@ function contentsByStat(input: Observed): (seen: SeenEntry) => ContentHash | und
     if (known !== undefined) {
       if (known.blake3 !== tracked.blake3) unclear.add(known);
     } else if (!first.has(rough)) first.set(rough, tracked);
-    else others.set(rough, [...(others.get(rough) ?? []), tracked]);
+    else if (!others.get(rough)?.push(tracked)) others.set(rough, [tracked]);
   };
   for (const tracked of input.gone) learn(tracked);
   for (const { tracked, seen } of input.occupied) if (!sameInode(tracked, seen)) learn(tracked);

@@ -39,6 +39,8 @@ export class HistoryCheck {
   readonly #commits = new Set<GitId>();
   readonly #trees = new Set<GitId>();
   readonly #records = new Map<GitId, ObjectId | null>();
+  /** Records among them that are of directories. */
+  readonly #directories = new Set<GitId>();
   readonly #contents = new Set<ContentHash>();
   readonly #folders = new Map<RepoPath, GitId>();
 
@@ -129,22 +131,23 @@ export class HistoryCheck {
 
   /** @returns the object id; null if the record is no good */
   #record(path: RepoPath, blob: GitId): ObjectId | null {
-    const known = this.#records.get(blob);
-    if (known !== undefined) return known;
-    const record = this.#problems.guard('record', path, () => this.#readRecord(path, blob));
-    const id = record?.id ?? null;
-    this.#records.set(blob, id);
-    if (record?.blake3 !== undefined) this.#contents.add(record.blake3);
-    this.#onRecord();
+    let id = this.#records.get(blob);
+    if (id === undefined) {
+      const record = this.#problems.guard('record', path, () => this.#readRecord(blob));
+      id = record?.id ?? null;
+      this.#records.set(blob, id);
+      if (record?.type === 'dir') this.#directories.add(blob);
+      if (record?.blake3 !== undefined) this.#contents.add(record.blake3);
+      this.#onRecord();
+    }
+    if (id !== null && (nameOf(path) === DIRECTORY_RECORD) !== this.#directories.has(blob)) {
+      this.#problems.add('record', path, 'its record is of another type than its place');
+    }
     return id;
   }
 
-  #readRecord(path: RepoPath, blob: GitId): Rec {
-    const record = parseRecord(exactText(this.#history.readBlob(blob)));
-    const directory = nameOf(path) === DIRECTORY_RECORD;
-    if (directory !== (record.type === 'dir'))
-      throw new BkError('damaged', `a record of type ${record.type} in the wrong place`);
-    return record;
+  #readRecord(blob: GitId): Rec {
+    return parseRecord(exactText(this.#history.readBlob(blob)));
   }
 
   /** A chain of commits of one repository: `repository.json` and, below `present`, records. */

@@ -14,17 +14,18 @@ import {
   type TrackedEntry,
 } from '@bk/core';
 import { PackWriter, updateRef } from '@bk/store';
+import { BUSY } from '@bk/worktree';
 import type { Context } from './context.ts';
 import { compareWithHead, pathFilter } from './compare.ts';
 import type { Decision } from './decide.ts';
 import { foundOf } from './decide.ts';
 import { protectionOf } from './draft.ts';
-import { type Extended, extendNet, isProtected, type Keep } from './net.ts';
+import { extendNet, isProtected, type Keep } from './net.ts';
 import { Pool } from './pool.ts';
-import { idSource, type NewRecord, recordsOf } from './records.ts';
+import { idSource, type Recorded, recordsOf, writeRecords } from './records.ts';
 import { releaseDeparted } from './release.ts';
 import { MAIN, type Repository } from './repository.ts';
-import { indexUpdate, type Recorded } from './record-index.ts';
+import { indexUpdate } from './record-index.ts';
 import { signatureOf } from './signature.ts';
 import { TreeEdits, writeTrees } from './trees.ts';
 
@@ -72,10 +73,8 @@ export async function commit(repo: Repository, options: CommitOptions, context: 
       skipped: decision.skipped,
     };
     if (options.dryRun === true) return { commit: null, ...report, unprotected: 0 };
-    const extended = await extendNet(repo, keepsOf(chosen.entries), { pool, report: context.report });
-    const unchanged = withoutChanged(chosen, extended.changed);
-    const made = record({ repo, decision, chosen: unchanged, extended, policy, options, context });
-    const busy = extended.changed.map((path) => ({ path, reason: 'changing while it was read' }));
+    const made = await record({ repo, decision, chosen, policy, options, context, pool });
+    const busy = made.changed.map((path) => ({ path, reason: BUSY }));
     return { commit: made.commit, ...report, unreadable: [...report.unreadable, ...busy], unprotected: made.unprotected };
   } finally {
     pool.close();
@@ -96,16 +95,6 @@ function choose(decision: Decision, paths: readonly RepoPath[] | undefined): Cho
     changes: decision.changes.filter(within),
     entries: entries.filter(({ seen, object }) => within(object.kind === 'known' ? { path: seen.path, from: object.tracked.path } : seen)),
     deleted: deleted.filter(within),
-  };
-}
-
-function withoutChanged(chosen: Chosen, changed: readonly RepoPath[]): Chosen {
-  if (changed.length === 0) return chosen;
-  const busy = new Set(changed);
-  return {
-    ...chosen,
-    changes: chosen.changes.filter(({ path }) => !busy.has(path)),
-    entries: chosen.entries.filter(({ seen }) => !busy.has(seen.path)),
   };
 }
 
@@ -147,40 +136,54 @@ interface RecordOptions {
   readonly repo: Repository;
   readonly decision: Decision;
   readonly chosen: Chosen;
-  readonly extended: Extended;
   readonly policy: DeletionPolicy | undefined;
   readonly options: CommitOptions;
   readonly context: Context;
+  readonly pool: Pool;
 }
 
-/** Pack, then ref, then index: what makes the commit visible comes after all that it needs. */
-function record(given: RecordOptions): { readonly commit: GitId | null; readonly unprotected: number } {
-  const { repo, chosen, extended, policy, context } = given;
+interface Made {
+  readonly commit: GitId | null;
+  readonly unprotected: number;
+  /** Files that were written to after they had been hashed: they are not in the commit. */
+  readonly changed: readonly RepoPath[];
+}
+
+/** Safety net, pack, ref, index: what makes the commit visible comes after all that it needs. */
+async function record(given: RecordOptions): Promise<Made> {
+  const { repo, decision, chosen, context, pool } = given;
   const { history } = repo;
-  const records = recordsOf(chosen.entries, given.decision, { history, newId: idSource(context) });
   const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: history });
   try {
-    const edits = new TreeEdits();
-    for (const tracked of chosen.deleted) remove(edits, tracked);
-    const recorded = editTree(edits, records, writer);
+    const [extended, all] = await Promise.all([
+      extendNet(repo, keepsOf(chosen.entries), { pool, report: context.report }),
+      writeRecords(recordsOf(chosen.entries, decision, { history, newId: idSource(context) }), writer),
+    ]);
+    const changed = new Set(extended.changed);
+    const recorded = changed.size === 0 ? all : all.filter(({ entry }) => !changed.has(entry.seen.path));
+    const edits = editTree(recorded, chosen.deleted);
     const parent = repo.head === undefined ? undefined : history.readCommit(repo.head);
     const { root, written } = writeTrees(edits, { reader: history, writer, root: parent?.tree });
-    const changed = root !== parent?.tree;
-    const made = changed ? writeCommit(given, writer, root!) : undefined;
-    if (made !== undefined) {
-      writer.finish();
-      updateRef(repo.layout.history, MAIN, repo.head, made.id, { exclusive: true });
-      repo.movedTo(made.id);
-      history.refresh();
-    }
-    const summary = { recorded, written, extended, deleted: chosen.deleted, commit: made, confirmed: policy === 'confirmed' };
-    const { update, unprotected } = indexUpdate(repo, given.decision, summary);
+    const made = edits.isEmpty || root === parent?.tree ? undefined : publish(given, writer, root!);
+    const summary = { recorded, written, extended, deleted: chosen.deleted, commit: made, confirmed: given.policy === 'confirmed' };
+    const { update, unprotected } = indexUpdate(repo, decision, summary);
     repo.index.write(update);
     releaseDeparted(repo, context);
-    return { commit: made?.id ?? null, unprotected };
+    return { commit: made?.id ?? null, unprotected, changed: extended.changed };
   } finally {
     writer.abort();
   }
+}
+
+/** Makes the commit durable, then the head. */
+function publish(given: RecordOptions, writer: PackWriter, tree: GitId): { id: GitId; timeSec: number } {
+  const { repo } = given;
+  const made = writeCommit(given, writer, tree);
+  writer.finish();
+  updateRef(repo.layout.history, MAIN, repo.head, made.id, { exclusive: true });
+  repo.movedTo(made.id);
+  repo.history.refresh();
+  return made;
 }
 
 function writeCommit({ repo, policy, options, context }: RecordOptions, writer: PackWriter, tree: GitId): { id: GitId; timeSec: number } {
@@ -196,19 +199,20 @@ function writeCommit({ repo, policy, options, context }: RecordOptions, writer: 
 }
 
 /** Every entry goes to its path; an object that moved leaves its old one, unless something else is there now. */
-function editTree(edits: TreeEdits, records: readonly NewRecord[], writer: PackWriter): Recorded[] {
-  for (const { entry } of records) {
-    if (entry.object.kind === 'known' && entry.object.tracked.path !== entry.seen.path) remove(edits, entry.object.tracked);
+function editTree(recorded: readonly Recorded[], deleted: readonly TrackedEntry[]): TreeEdits {
+  const edits = new TreeEdits();
+  for (const tracked of deleted) remove(edits, tracked);
+  for (const { entry } of recorded) {
+    const { object, seen } = entry;
+    if (object.kind === 'known' && object.tracked.path !== seen.path) remove(edits, object.tracked);
   }
-  return records.map(({ entry, id, text }) => {
+  for (const { entry, record } of recorded) {
     const known = entry.object.kind === 'known' ? entry.object.tracked : undefined;
-    const blob = text === undefined ? known!.record : writer.addBlob(text);
-    if (blob !== known?.record || known.path !== entry.seen.path) {
-      if (entry.seen.type === 'dir') edits.setFolder(entry.seen.path, blob);
-      else edits.set(entry.seen.path, blob);
-    }
-    return { entry, id, record: blob };
-  });
+    if (record === known?.record && known.path === entry.seen.path) continue;
+    if (entry.seen.type === 'dir') edits.setFolder(entry.seen.path, record);
+    else edits.set(entry.seen.path, record);
+  }
+  return edits;
 }
 
 function remove(edits: TreeEdits, tracked: TrackedEntry): void {

@@ -3,12 +3,15 @@ import { diffTrees, findInTree, type HistoryReader, walkTree } from '@bk/store';
 import { pathFilter } from './compare.ts';
 import type { Context } from './context.ts';
 import { changesBetweenTrees, isFolderIn, recordPath, recordReader } from './differences.ts';
+import type { Repository } from './repository.ts';
 import { commitOf, type Past } from './revision.ts';
-import type { WorkingRecords } from './working-records.ts';
+import { status } from './status.ts';
+import { type WorkingRecords, workingRecords } from './working-records.ts';
 
 export interface DiffOptions {
-  readonly from: string;
-  /** Absent: what is in the folder now. */
+  /** Absent: the head, against the folder as it is now. */
+  readonly from?: string;
+  /** Absent: the folder as it is now. */
   readonly to?: string;
   /** Only what is at or below these, or was; none: everything. */
   readonly paths?: readonly RepoPath[];
@@ -21,26 +24,26 @@ export interface DiffResult {
 
 /**
  * What changed between two commits, or from a commit to the folder as it is now; objects are matched by their ids, so
- * a moved file is one `renamed`, however much it was edited.
- * @param working what the folder has instead of the head's records; asked for only without `to`
+ * a moved file is one `renamed`, however much it was edited. @throws BkError 'usage', 'not-found'
  */
-export async function diff(
-  repo: Past,
-  options: DiffOptions,
-  context: Pick<Context, 'nowMs'>,
-  working: () => Promise<WorkingRecords>,
-): Promise<DiffResult> {
+export async function diff(repo: Repository, options: DiffOptions, context: Context): Promise<DiffResult> {
+  const { from, to, paths = [] } = options;
+  if (from === undefined) return { changes: (await status(repo, { paths }, context)).changes };
   const { history } = repo;
-  const from = history.readCommit(commitOf(repo, options.from, context)).tree;
+  const tree = history.readCommit(commitOf(repo, from, context)).tree;
   const changes =
-    options.to === undefined
-      ? changesToFolder(repo, from, await working())
-      : changesBetweenTrees(history, from, history.readCommit(commitOf(repo, options.to, context)).tree);
-  return { changes: changes.filter(pathFilter(options.paths)) };
+    to === undefined
+      ? changesToFolder(repo, tree, await workingRecords(repo, context))
+      : changesBetweenTrees(history, tree, history.readCommit(commitOf(repo, to, context)).tree);
+  return { changes: changes.filter(pathFilter(paths)) };
 }
 
-/** Looks only where the commit and the head, or the head and the folder, differ. */
-function changesToFolder({ history, head }: Past, from: GitId, working: WorkingRecords): Change[] {
+/** From a commit's tree to the folder: looks only where the tree and the head, or the head and the folder, differ. */
+export function changesToFolder(
+  { history, head }: Pick<Past, 'history' | 'head'>,
+  from: GitId,
+  working: WorkingRecords,
+): Change[] {
   const tree = head === undefined ? undefined : history.readCommit(head).tree;
   const read = recordReader(history);
   const before: RecordAt[] = [];

@@ -28,7 +28,7 @@ describe('init', () => {
   test('makes all parts, private, and a history that git accepts', () => {
     const made = init(dir, {}, context);
     const layout = layoutOf(dir);
-    expect(made).toEqual({ root: dir, id: '01999d27-9400-7707-8707-070707070707', name: path.basename(dir) });
+    expect(made).toEqual({ root: dir, id: '01a0f4c2-c400-7707-8707-070707070707', name: path.basename(dir) });
     expect(readConfig(layout.config)).toEqual({ v: 1, id: made.id, name: made.name, settings: {} });
     for (const part of [layout.dot, layout.safety, layout.staging, layout.journal, layout.history]) {
       expect(fs.statSync(part).mode & 0o077, part).toBe(0);

@@ -40,7 +40,7 @@ export function log(repo: Past, options: LogOptions, context: Pick<Context, 'now
   if (path !== ROOT && commits.length === 0 && limit > 0) {
     throw new BkError('not-found', `no history of ${path}: no commit ever had it`, {
       path,
-      hint: 'bk status',
+      hint: '`bk status` lists what was not committed yet',
     });
   }
   return { commits };

@@ -64,7 +64,7 @@ export function ls(repo: PastHere, options: LsOptions, context: Pick<Context, 'n
   if (found === undefined) {
     throw new BkError('not-found', `no ${path} in commit ${commit.slice(0, 10)}`, {
       path,
-      hint: `bk log ${path}`,
+      hint: '`bk log PATH` tells in which commits it was',
     });
   }
   const rows =
@@ -89,7 +89,7 @@ function folderRows(
         .readTree(tree)
         .filter(({ name }) => name !== DIRECTORY_RECORD)
         .map((entry) => childRow(history, folder, entry));
-  return rows.sort((a, b) => comparePaths(a.path, b.path));
+  return rows.filter(({ path }) => path !== folder).sort((a, b) => comparePaths(a.path, b.path));
 }
 
 function childRow(history: HistoryReader, folder: RepoPath, { name, kind, id }: TreeEntry): Row {

@@ -1,10 +1,10 @@
 import { type ContentHash, PROTECTION, type Protection, type Report, type RepoPath } from '@bk/core';
 import { SafetyNet, settingsOf } from '@bk/store';
 import { bytePath } from '@bk/worktree';
-import { batches, placeOf, statsOf } from './contents.ts';
+import { placeOf, statsOf } from './contents.ts';
 import type { Found } from './draft.ts';
 import type { Pool } from './pool.ts';
-import { CHANGED } from './protect.ts';
+import { CHANGED, type LookAgainTask } from './protect.ts';
 import type { Repository } from './repository.ts';
 
 /** A file whose content is to be kept. */
@@ -36,6 +36,7 @@ export const NOTHING_KEPT: Extended = { kept: new Map(), changed: [] };
 const MANY = 1_000;
 const MANY_BYTES = 16 * 1024 * 1024;
 const GRAIN_MS = 25;
+const LINK_BATCH = 4_096;
 
 /** Extends the safety net: all contents first, durably, then a second look at every file. */
 export async function extendNet(repo: Repository, keeps: readonly Keep[], use: { pool: Pool; report: Report }): Promise<Extended> {
@@ -51,8 +52,10 @@ export async function extendNet(repo: Repository, keeps: readonly Keep[], use: {
     net.dropOverwritten(overwritten, BigInt.asUintN(64, found.inode), Buffer.from(`${root}/${placeOf(found)}`, 'latin1'));
   }
   if (keeps.length > MANY) use.pool.start();
-  let files = 0;
-  const work = batches(keeps).map(async (batch) => {
+  const done: { batch: readonly Keep[]; task: LookAgainTask }[] = [];
+  // One thread at a time: two that make links in one file system wait for each other, and this one has records to write.
+  for (let at = 0; at < keeps.length; at += LINK_BATCH) {
+    const batch = keeps.slice(at, at + LINK_BATCH);
     const task = {
       root,
       safety: repo.layout.safety,
@@ -64,11 +67,9 @@ export async function extendNet(repo: Repository, keeps: readonly Keep[], use: {
     };
     const { codes, touched } = await use.pool.run('protect', task);
     touched.forEach((is, i) => void (net.touched[i]! |= is));
-    files += batch.length;
-    use.report({ phase: 'protect', files, bytes: 0, totalFiles: keeps.length });
-    return { batch, task: { ...task, codes } };
-  });
-  const done = await Promise.all(work);
+    done.push({ batch, task: { ...task, codes } });
+    use.report({ phase: 'protect', files: at + batch.length, bytes: 0, totalFiles: keeps.length });
+  }
   net.makeDurable();
   if (keeps.length > MANY || keeps.some(({ size }) => size > MANY_BYTES)) await pause(GRAIN_MS);
   await Promise.all(

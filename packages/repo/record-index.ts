@@ -8,7 +8,6 @@ import {
   KIND,
   type KnownDirectory,
   nameOf,
-  type ObjectId,
   parentOf,
   parseMode,
   parseRecord,
@@ -26,17 +25,11 @@ import type { Draft } from './draft.ts';
 import { idAt, protectionOf, recordAt } from './draft.ts';
 import type { Extended } from './net.ts';
 import { addRecordOnly } from './rebuild.ts';
+import type { Recorded } from './records.ts';
 import type { Repository } from './repository.ts';
 import { RowBuilder, type RowEntry } from './row-builder.ts';
 import type { WrittenTree } from './trees.ts';
 import { treeAt } from './trees.ts';
-
-/** An entry as the commit has it. */
-export interface Recorded {
-  readonly entry: IdentifiedEntry;
-  readonly id: ObjectId;
-  readonly record: GitId;
-}
 
 export interface Summary {
   readonly recorded: readonly Recorded[];

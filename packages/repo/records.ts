@@ -1,8 +1,10 @@
+import { setImmediate } from 'node:timers/promises';
 import {
   type ContentHash,
   formatMode,
   formatMtime,
   formatRecord,
+  type GitId,
   type IdentifiedEntry,
   newObjectId,
   type ObjectId,
@@ -10,17 +12,15 @@ import {
   type Rec,
   type RepoPath,
 } from '@bk/core';
-import type { DepartedRow, HistoryReader } from '@bk/store';
+import type { DepartedRow, HistoryReader, PackWriter } from '@bk/store';
 import type { Context } from './context.ts';
 import type { Decision } from './decide.ts';
 
-/** What is to be recorded of one entry; `text` undefined: the record that the head has is still right. */
-export interface NewRecord {
+/** An entry as the commit has it. */
+export interface Recorded {
   readonly entry: IdentifiedEntry;
   readonly id: ObjectId;
-  readonly text: string | undefined;
-  /** Known but for a change of links to its inode. */
-  readonly relinked: boolean;
+  readonly record: GitId;
 }
 
 const RANDOM_IDS = 4_096;
@@ -41,22 +41,44 @@ export function idSource(context: Context): () => ObjectId {
   };
 }
 
+/** What the next commit has of an entry; `text` undefined: the record that the head has is still right. */
+export interface NewRecord {
+  readonly entry: IdentifiedEntry;
+  readonly id: ObjectId;
+  readonly text: string | undefined;
+}
+
 /** The records that the next commit has of the entries, in their order; ids are given to new objects here. */
-export function recordsOf(
+export function* recordsOf(
   entries: readonly IdentifiedEntry[],
   decision: Decision,
   { history, newId }: { readonly history: HistoryReader; readonly newId: () => ObjectId },
-): NewRecord[] {
-  const ids = new Map<RepoPath, ObjectId>();
-  const withIds = entries.map((entry) => {
-    const id = idOf(entry) ?? newId();
-    if (decision.linked.has(entry.seen.path)) ids.set(entry.seen.path, id);
-    return { entry, id };
+): Generator<NewRecord> {
+  const ids = entries.map((entry) => idOf(entry) ?? newId());
+  const linkable = new Map<RepoPath, ObjectId>();
+  entries.forEach(({ seen }, i) => {
+    if (decision.linked.has(seen.path)) linkable.set(seen.path, ids[i]!);
   });
-  return withIds.map(({ entry, id }) => {
-    const linked = linkedId(decision.linked.get(entry.seen.path), ids);
-    return newRecord(entry, { id, linked, target: decision.contents.targets.get(entry.seen.path), history });
-  });
+  for (const [i, entry] of entries.entries()) {
+    const { path } = entry.seen;
+    const linked = linkedId(decision.linked.get(path), linkable);
+    const target = decision.contents.targets.get(path);
+    yield { entry, id: ids[i]!, text: newRecord(entry, { id: ids[i]!, linked, target, history }) };
+  }
+}
+
+/** Records made before other work gets its turn. */
+const TURN = 512;
+
+/** Writes the records into a pack; other work (the safety net's) goes on meanwhile. */
+export async function writeRecords(records: Iterable<NewRecord>, writer: PackWriter): Promise<Recorded[]> {
+  const recorded: Recorded[] = [];
+  for (const { entry, id, text } of records) {
+    const record = text === undefined && entry.object.kind === 'known' ? entry.object.tracked.record : writer.addBlob(text!);
+    recorded.push({ entry, id, record });
+    if (recorded.length % TURN === 0) await setImmediate();
+  }
+  return recorded;
 }
 
 function idOf({ object }: IdentifiedEntry): ObjectId | undefined {
@@ -84,21 +106,21 @@ interface Given {
   readonly history: HistoryReader;
 }
 
-function newRecord(entry: IdentifiedEntry, { id, linked, target, history }: Given): NewRecord {
+/** Undefined: the record that the head has is still right. */
+function newRecord(entry: IdentifiedEntry, { id, linked, target, history }: Given): string | undefined {
   const { seen, object } = entry;
   if (object.kind === 'new') {
-    return { entry, id, text: formatRecord(fresh(entry, { id, linked, target })), relinked: false };
+    return formatRecord(fresh(entry, { id, linked, target }));
   }
   const before = object.kind === 'known' ? object.tracked : (object.departed as DepartedRow);
   const sameContent = seen.type === 'dir' || (before.blake3 === seen.blake3 && before.size === seen.size);
   const sameFacts =
     object.kind === 'known' && sameContent && before.mode === seen.mode && (seen.type === 'dir' || before.mtimeNs === seen.mtimeNs);
   // A pure move keeps its record unless the names of its inode changed too, which only files with several can tell.
-  if (sameFacts && linked === undefined && seen.path !== before.path) return { entry, id, text: undefined, relinked: false };
+  if (sameFacts && linked === undefined && seen.path !== before.path) return undefined;
   const old = parseRecord(history.readBlobText(before.record));
-  if (sameFacts && old.linked === linked) return { entry, id, text: undefined, relinked: false };
-  const text = formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
-  return { entry, id, text, relinked: sameFacts };
+  if (sameFacts && old.linked === linked) return undefined;
+  return formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
 }
 
 interface Facts {

@@ -41,6 +41,6 @@ export function show(
   if (found?.kind === 'tree') return ls(repo, { rev: commit.id, path }, context);
   throw new BkError('not-found', `no ${path} in commit ${commit.id.slice(0, 10)}`, {
     path,
-    hint: `bk log ${path}`,
+    hint: '`bk log PATH` tells in which commits it was',
   });
 }

@@ -68,7 +68,11 @@ afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
 
 const hash = (text: string) => hashBytes(Buffer.from(text));
 const place = (
-  step: Partial<Extract<Step, { do: 'place' }>> & { path: string; text: string; source: string },
+  step: Partial<Omit<Extract<Step, { do: 'place' }>, 'path'>> & {
+    path: string;
+    text: string;
+    source: string;
+  },
 ): Step => ({
   do: 'place',
   expect: { is: 'absent' },

@@ -61,10 +61,10 @@ export function select(repo: Repository, { options, times, started, nowMs }: Sel
     options.sample === undefined ? candidates.length : Math.ceil((candidates.length * options.sample) / 100);
   if (options.sample !== undefined) {
     // What this pass has verified already comes first here, as it was among the oldest when the pass began.
-    const age = ({ time }: Candidate) => (started !== undefined && time >= started ? -2 : time);
+    const age = ({ time }: Candidate) => (started !== undefined && time > started ? -2 : time);
     candidates = candidates.sort((a, b) => age(a) - age(b) || a.lot - b.lot).slice(0, share);
   }
-  if (started !== undefined) candidates = candidates.filter(({ time }) => time < started);
+  if (started !== undefined) candidates = candidates.filter(({ time }) => time <= started);
   const { olderThanMs } = options;
   if (olderThanMs !== undefined) candidates = candidates.filter(({ time }) => time < nowMs - olderThanMs);
   return candidates.sort((a, b) => a.time - b.time);

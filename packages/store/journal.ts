@@ -173,7 +173,7 @@ function encode(line: Line): string {
 
 function decode(text: string): Line | undefined {
   const json = text.slice(9);
-  if (text.length < 10 || text.slice(0, 8) !== checksum(json)) return undefined;
+  if (text.slice(0, 9) !== `${checksum(json)} `) return undefined;
   return JSON.parse(json, (_key, value: unknown) => (isBig(value) ? BigInt(value.ns) : value)) as Line;
 }
 

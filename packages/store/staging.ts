@@ -10,7 +10,8 @@ import { fsyncDirectory } from './durable.ts';
  */
 export const TEMPORARY_PREFIX = 'net-';
 const TRANSACTION = /^tx-[0-9a-f]{32}$/;
-const TEMPORARY = /^net-[0-9a-f]{16}-\d+$/;
+/** Of the net, and packs that were not finished (history/pack-writer). */
+const TEMPORARY = /^(?:net-[0-9a-f]{16}-\d+|pack-\d+-[0-9a-f-]{36}\.(?:pack|idx))$/;
 const EXPENDABLE = /^(?:[st]\d+|probe(?:-.*)?)$/;
 
 export function newTransactionId(): string {

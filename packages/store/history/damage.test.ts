@@ -108,6 +108,15 @@ describe('a damaged history', () => {
     expect(readAll(history.dir, head)).toHaveLength(20);
   });
 
+  test('a history without its packs folder is damaged, not empty', () => {
+    using history = newHistory();
+    const reader = new HistoryReader(history.dir);
+    fs.rmSync(path.join(history.dir, 'objects'), { recursive: true });
+    const damaged = expect.objectContaining({ code: 'damaged' });
+    expect(() => reader.has('1'.repeat(40) as GitId)).toThrow(damaged);
+    expect(() => new HistoryReader(history.dir)).toThrow(damaged);
+  });
+
   test('a torn loose object', () => {
     using history = newHistory();
     const folder = path.join(history.dir, 'objects/aa');

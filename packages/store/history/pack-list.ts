@@ -31,12 +31,24 @@ export class PackList {
   /** Lists the folder again: another process may have committed, or `git gc` replaced the packs. */
   refresh(): void {
     const known = new Map(this.#packs.map((pack) => [pack.name, pack]));
-    const names = fs.readdirSync(this.#folder).filter((name) => /^pack-[0-9a-f]{40}\.idx$/.test(name));
+    const names = this.#list().filter((name) => /^pack-[0-9a-f]{40}\.idx$/.test(name));
     this.#packs = names.sort().map((file) => {
       const name = file.slice(0, -4);
       return known.get(name) ?? this.#newPack(name);
     });
     for (const name of this.setAside.keys()) if (!names.includes(`${name}.idx`)) this.setAside.delete(name);
+  }
+
+  #list(): string[] {
+    try {
+      return fs.readdirSync(this.#folder);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+      throw new BkError('damaged', 'the history is damaged: it has no folder for packs', {
+        path: this.#folder,
+        hint: 'run `bk check`',
+      });
+    }
   }
 
   #newPack(name: string): Pack {
@@ -85,7 +97,10 @@ export class PackList {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       if (!(error instanceof BkError)) throw error;
       const message = `the index of ${pack.name} is damaged: ${error.message}`;
-      this.setAside.set(pack.name, new BkError('damaged', message, { path: pack.file, hint: 'bk check' }));
+      this.setAside.set(
+        pack.name,
+        new BkError('damaged', message, { path: pack.file, hint: 'run `bk check`' }),
+      );
       return undefined;
     }
   }

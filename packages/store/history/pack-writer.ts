@@ -270,7 +270,7 @@ function placeFile(temporary: string, final: string): void {
       if (fs.statSync(final).size === fs.statSync(temporary).size) return;
       throw new BkError('damaged', 'a pack of the history does not have the content its name says', {
         path: final,
-        hint: 'bk check',
+        hint: 'run `bk check`',
       });
     }
     if (!['EPERM', 'ENOSYS', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) throw error;

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
@@ -7,6 +8,8 @@ import git from 'isomorphic-git';
 import { describe, expect, test } from 'vitest';
 import { addTrees, filesArbitrary, type History, MAIN, newHistory } from './history.fixture.ts';
 import { initHistory } from './init.ts';
+import { ObjectTable } from './object-table.ts';
+import { PackIndex } from './pack-index.ts';
 import { PackWriter } from './pack-writer.ts';
 import { HistoryReader } from './reader.ts';
 import { readRef } from './refs.ts';
@@ -150,6 +153,28 @@ describe('PackWriter', () => {
     });
     expect(history.git('fsck', '--strict', '--no-dangling')).toBe('');
     reader.close();
+  });
+});
+
+describe('ObjectTable', () => {
+  test('sorts ids that begin alike and keeps offsets beyond 2 GiB, as git reads them', () => {
+    const rows = Array.from({ length: 3_000 }, (_, i): [GitId, number] => [
+      `${i % 3 === 0 ? 'ffffffff' : i % 3 === 1 ? '00000000' : crypto.hash('sha1', `${i}`).slice(0, 8)}${crypto.hash('sha1', `${i}`).slice(8)}` as GitId,
+      i % 4 === 0 ? 12 + i : 2 ** (29 + (i % 12)) + i,
+    ]);
+    const table = new ObjectTable();
+    for (const [id, offset] of rows) {
+      expect(table.has(id)).toBe(false);
+      table.add(offset, offset % 1000);
+    }
+    expect(rows.every(([id]) => table.has(id))).toBe(true);
+    const bytes = table.toIndex(Buffer.alloc(20));
+    const index = new PackIndex(bytes);
+    for (const [id, offset] of rows) expect(index.find(Buffer.from(id, 'hex'))).toBe(offset);
+    const shown = execFileSync('git', ['show-index'], { input: bytes, encoding: 'utf8' }).trim().split('\n');
+    const crc = (offset: number) => (offset % 1000).toString(16).padStart(8, '0');
+    const sorted = [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
+    expect(shown).toEqual(sorted.map(([id, offset]) => `${offset} ${id} (${crc(offset)})`));
   });
 });
 

@@ -101,7 +101,7 @@ export class HistoryReader {
     const object = this.#find(id);
     if (object.kind === kind) return object.data;
     throw new BkError('damaged', `object ${id} of the history is a ${object.kind}, not a ${kind}`, {
-      hint: 'bk check',
+      hint: 'run `bk check`',
     });
   }
 
@@ -111,7 +111,7 @@ export class HistoryReader {
     if (object !== undefined) return object;
     const reason = failures[0] ?? this.#packs.setAside.values().next().value;
     if (reason !== undefined) throw reason;
-    throw new BkError('damaged', `object ${id} is missing from the history`, { hint: 'bk check' });
+    throw new BkError('damaged', `object ${id} is missing from the history`, { hint: 'run `bk check`' });
   }
 
   #findAgain(id: GitId, failures: BkError[]): GitObject | undefined {
@@ -221,7 +221,7 @@ function explain<T>(id: GitId, pack: Pack | undefined, read: () => T): T {
   } catch (error) {
     if (!(error instanceof BkError) || error.code !== 'damaged') throw error;
     const where = pack === undefined ? '' : ` in ${pack.name}`;
-    const details = { hint: 'bk check', cause: error, ...(pack && { path: pack.file }) };
+    const details = { hint: 'run `bk check`', cause: error, ...(pack && { path: pack.file }) };
     throw new BkError('damaged', `object ${id}${where} of the history is damaged: ${error.message}`, details);
   }
 }

@@ -44,7 +44,7 @@ function parseRefFile(name: string, text: string): GitId {
   const id = text.endsWith('\n') ? text.slice(0, -1).trimEnd() : text;
   if (ID.test(id)) return id as GitId;
   throw new BkError('damaged', `the ref ${name} of the history is damaged: it names no object`, {
-    hint: 'bk check',
+    hint: 'run `bk check`',
     path: name,
   });
 }
@@ -70,7 +70,7 @@ function packedRefs(historyDir: string): Map<string, GitId> {
     const name = line.slice(41);
     if (!ID.test(id) || line[40] !== ' ' || name === '') {
       throw new BkError('damaged', 'packed-refs of the history is damaged: a line is no ref', {
-        hint: 'bk check',
+        hint: 'run `bk check`',
       });
     }
     refs.set(name, id as GitId);

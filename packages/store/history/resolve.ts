@@ -36,7 +36,7 @@ function resolveBase(rev: RevExpression, context: RevContext): GitId {
 
 function headOf(rev: RevExpression, { head }: RevContext): GitId {
   if (head !== undefined) return head;
-  throw notFound(rev, 'nothing was committed yet', 'bk commit');
+  throw notFound(rev, 'nothing was committed yet', 'make the first one with `bk commit`');
 }
 
 function resolveName(
@@ -56,7 +56,11 @@ function resolveName(
     });
   }
   if (ids[0] !== undefined) return ids[0];
-  throw notFound(rev, prefix === undefined ? 'no remote has this name' : 'no commit id begins so', 'bk log');
+  throw notFound(
+    rev,
+    prefix === undefined ? 'no remote has this name' : 'no commit id begins so',
+    'see `bk log`',
+  );
 }
 
 function commitBy(ms: number, rev: RevExpression, context: RevContext): GitId {
@@ -67,7 +71,7 @@ function commitBy(ms: number, rev: RevExpression, context: RevContext): GitId {
     const parent = commit.parents[0];
     if (parent === undefined) {
       const first = new Date(commit.committer.timeSec * 1000).toISOString();
-      throw notFound(rev, `the first commit was made later, ${first}`, 'bk log');
+      throw notFound(rev, `the first commit was made later, ${first}`, 'see `bk log`');
     }
     id = parent;
   }
@@ -91,7 +95,7 @@ function parentOf(id: GitId, number: number, rev: RevExpression, context: RevCon
     parents.length === 0
       ? 'no parent: it is the first'
       : `${parents.length} parent${parents.length === 1 ? '' : 's'}`;
-  throw notFound(rev, `commit ${id.slice(0, 10)} has ${count}`, 'bk log');
+  throw notFound(rev, `commit ${id.slice(0, 10)} has ${count}`, 'see `bk log`');
 }
 
 function notFound(rev: RevExpression, reason: string, hint: string): BkError {
