@@ -27,14 +27,21 @@ const NOTES = `Paths are relative to the current folder, or to DIR with -C DIR. 
 Exit codes: 0 done; 1 done, and the answer is "no" or "not all"; 2 usage; 3 refused for safety;
 4 could not; 5 .bk is damaged; 70 bug in bk; 130 interrupted.`;
 /** Marks an argument after `--`, so that yargs takes it for a positional whatever it looks like; NUL is in no argument. */
-const LITERAL = '\0';
+const LITERAL = '\0-';
+/** Marks a value in the same way. */
+const TEXT = '\0=';
+const MARKED = /^\0[-=]/;
 
 /** @throws BkError `usage`, with what was probably meant */
 export function parse(argv: readonly string[], verbs: readonly Verb[]): Request {
   let chosen: { verb: Verb; options: unknown } | undefined;
   let help = '';
-  const parser = commandLine(verbs, argv, (verb, options) => {
-    chosen = { verb, options: withoutMarks(options) };
+  let lists: readonly string[] = [];
+  const onBuilt = (builder: Argv): void => {
+    lists = optionsKnown(builder).array;
+  };
+  const parser = commandLine({ verbs, argv, onBuilt }, (verb, options) => {
+    chosen = { verb, options: tidied(options as object, lists) };
   });
   const given = parser.parseSync(withMarks(argv), {}, (_error, _parsed, output) => {
     help = output;
@@ -43,7 +50,7 @@ export function parse(argv: readonly string[], verbs: readonly Verb[]): Request 
   if (given.version) return { is: 'version' };
   if (chosen === undefined)
     throw new BkError('usage', 'no command given', { hint: '`bk --help` lists them' });
-  return { is: 'verb', ...chosen, global: globalOptions(given) };
+  return { is: 'verb', ...chosen, global: globalOptions(tidied(given, []) as Parsed) };
 }
 
 /** The options that a verb has, global ones included, as they are typed. */
@@ -51,11 +58,13 @@ export function optionsOf(verb: Verb): string[] {
   return keysOf(verb.options(globals(yargs([])))).map(typed);
 }
 
-function commandLine(
-  verbs: readonly Verb[],
-  argv: readonly string[],
-  choose: (verb: Verb, options: unknown) => void,
-): Argv {
+interface Given {
+  readonly verbs: readonly Verb[];
+  readonly argv: readonly string[];
+  readonly onBuilt: (builder: Argv) => void;
+}
+
+function commandLine({ verbs, argv, onBuilt }: Given, choose: (verb: Verb, options: unknown) => void): Argv {
   const parser = globals(yargs([]))
     .usage(
       'bk versions the metadata of ordinary folders and keeps what you delete.\n\nbk COMMAND [OPTION…] [PATH…]',
@@ -70,7 +79,11 @@ function commandLine(
     parser.command(
       verb.usage,
       verb.about,
-      (builder) => described(verb.options(builder as Argv), verb, argv.includes('--help')),
+      (builder) => {
+        const built = verb.options(builder as Argv) as Argv;
+        onBuilt(built);
+        return described(built, verb, argv.includes('--help'));
+      },
       (options) => choose(verb, options),
     );
   }
@@ -98,7 +111,6 @@ function globals(parser: Argv): Argv {
       'parse-positional-numbers': false,
       'dot-notation': false,
       'boolean-negation': false,
-      'duplicate-arguments-array': false,
       'greedy-arrays': false,
     })
     .locale('en')
@@ -132,7 +144,7 @@ function globalOptions(given: Parsed): GlobalOptions {
 function misuse(message: string, verbs: readonly Verb[], argv: readonly string[]): BkError {
   const verb = verbs.find((each) => argv.includes(nameOf(each)));
   const help = `\`bk ${verb === undefined ? '' : `${nameOf(verb)} `}--help\` says what there is`;
-  const unknown = /^Unknown (?:argument|command)s?: ([^,]*)/.exec(message)?.[1]?.replace(LITERAL, '');
+  const unknown = /^Unknown (?:argument|command)s?: ([^,]*)/.exec(message)?.[1]?.replace(MARKED, '');
   if (unknown !== undefined) return unknownWord(unknown, verb, { verbs, argv, help });
   const choice = /Argument: (\S+), Given: "(.*)", Choices: (.*)/.exec(message);
   const missing = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
@@ -181,27 +193,44 @@ function positionals({ usage }: Verb): string[] {
   return [...usage.matchAll(/[<[]([a-z]+)/g)].map(([, name]) => name ?? '');
 }
 
-/** Names of all options that a parser knows by now; yargs keeps them, but its types do not say so. */
 function keysOf(parser: Argv<unknown>): string[] {
-  return Object.keys((parser as unknown as { getOptions(): { key: object } }).getOptions().key);
+  return Object.keys(optionsKnown(parser).key);
 }
+
+/** What a parser knows by now: all options, and those that are lists. yargs keeps it, but its types do not say so. */
+function optionsKnown(parser: Argv<unknown>): { readonly key: object; readonly array: readonly string[] } {
+  return (parser as unknown as { getOptions(): { key: object; array: string[] } }).getOptions();
+}
+
+/** Options whose value is free text and may begin with a dash. */
+const FREE_TEXT = ['-m', '--message', '--name'];
 
 function withMarks(argv: readonly string[]): string[] {
-  const end = argv.indexOf('--');
-  if (end < 0) return [...argv];
-  return [...argv.slice(0, end), ...argv.slice(end + 1).map((argument) => LITERAL + argument)];
+  const marked: string[] = [];
+  for (const argument of argv) {
+    if (marked.includes('--')) marked.push(LITERAL + argument);
+    else marked.push(FREE_TEXT.includes(marked.at(-1) ?? '') ? TEXT + argument : argument);
+  }
+  return marked.filter((argument) => argument !== '--');
 }
 
-/** `literal`: the arguments that stood after `--`. */
-function withoutMarks(options: unknown): unknown {
-  const plain = (value: unknown): unknown => {
-    if (typeof value === 'string') return value.startsWith(LITERAL) ? value.slice(1) : value;
-    return Array.isArray(value) ? value.map(plain) : value;
-  };
-  const all = Object.values(options as object).flat();
-  const literal = all.filter((value) => typeof value === 'string' && value.startsWith(LITERAL)).map(plain);
-  return {
-    ...Object.fromEntries(Object.entries(options as object).map(([key, value]) => [key, plain(value)])),
-    literal,
-  };
+/**
+ * The options as a verb wants them: marks taken off, of an option given twice the last value.
+ * `literal`: the arguments that stood after `--`.
+ */
+function tidied(options: object, lists: readonly string[]): unknown {
+  const strings = Object.values(options)
+    .flat()
+    .filter((value) => typeof value === 'string');
+  const literal = strings.filter((value) => value.startsWith(LITERAL)).map(unmarked);
+  const entries = Object.entries(options).map(([key, value]) => {
+    const isRepeated = Array.isArray(value) && key !== '_' && !lists.includes(key);
+    return [key, unmarked(isRepeated ? value.at(-1) : value)];
+  });
+  return { ...Object.fromEntries(entries), literal };
+}
+
+function unmarked(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(unmarked);
+  return typeof value === 'string' ? value.replace(MARKED, '') : value;
 }

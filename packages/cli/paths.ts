@@ -29,7 +29,7 @@ export function pathArgument(argument: string, base: PathBase): RepoPath {
   if (argument === '') throw new BkError('usage', 'an empty path names nothing');
   const here = encodePath(bytesOfArgument(positionBelow(base.root, base.directory)) as FsPath);
   const names = path.isAbsolute(argument)
-    ? encodedNames(positionBelow(base.root, existingReal(argument)), base)
+    ? encodedNames(positionBelow(base.root, existingReal(argument, base.root)), base)
     : resolved(here, encodedNames(argument, base), argument);
   const found = names.join('/');
   if (names.some((name) => isReserved(name))) {
@@ -92,8 +92,12 @@ function outside(argument: string): BkError {
   return new BkError('usage', `cannot use ${argument}: it lies outside the repository`, { path: argument });
 }
 
-/** The path with the links in the folders above it resolved, as far as these exist; the last name stays what it is. */
-function existingReal(argument: string): string {
+/**
+ * The path with the links in the folders above it resolved, as far as these exist; the last name stays what it is,
+ * unless it is a link to the root.
+ */
+function existingReal(argument: string, root: string): string {
+  if (fs.existsSync(argument) && fs.realpathSync.native(argument) === root) return root;
   const names: string[] = [];
   for (let folder = path.resolve(argument); ; folder = path.dirname(folder)) {
     names.unshift(path.basename(folder));

@@ -14,7 +14,7 @@ export * from './compare.ts';
 export * from './diff.ts';
 export * from './entry.ts';
 export * from './error.ts';
-export * from './evidence.ts';
+export { EMPTY_CONTENT, type Evidence, type Observed, type Occupied } from './evidence.ts';
 export * from './folderChange.ts';
 export * from './identify.ts';
 export * from './ids.ts';

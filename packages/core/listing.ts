@@ -9,9 +9,19 @@ import type { GitId } from './ids.ts';
  */
 export const KIND = { file: 1, dir: 2, symlink: 3, other: 4 } as const;
 
-/** Columns of `stats`, in this order; times in ns since 1970, inode as a signed 64-bit view of the kernel's number. */
+/**
+ * Columns of `stats`, in this order; times in ns since 1970, inode as a signed 64-bit view of the kernel's number.
+ * Times wrap after 2262: `timeNs` reads them as years 1891 to 2475, which holds all that ext4 and XFS can keep.
+ */
 export const STAT = { inode: 0, size: 1, mtime: 2, ctime: 3, birth: 4, links: 5 } as const;
 export const STAT_WIDTH = 6;
+
+const EARLIEST_NS = -2_500_000_000_000_000_000n;
+
+/** A time column as the time it stands for, in ns since 1970. */
+export function timeNs(column: bigint): bigint {
+  return column < EARLIEST_NS ? column + (1n << 64n) : column;
+}
 
 export interface Listing {
   readonly names: readonly string[];

@@ -48,6 +48,7 @@ export async function compareWithHead(repo: Repository, options: CompareOptions,
     index,
     pool,
     all: options.all,
+    keepHashes: options.all && repo.locked,
     grainNs: ground.trust.grainNs,
     totals: (totalFiles, totalBytes) => {
       totals = { totalFiles, totalBytes };

@@ -22,6 +22,7 @@ import type { IndexDb } from '@bk/store';
 import { type Draft, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
 import type { Observation } from './observe.ts';
 import { type Contents, readFound } from './contents.ts';
+import { PendingHashes } from './pending.ts';
 import type { Pool } from './pool.ts';
 import { type Survey, survey, trackedFolders } from './survey.ts';
 
@@ -44,8 +45,10 @@ export interface DecideOptions {
   readonly root: string;
   readonly index: IndexDb;
   readonly pool: Pool;
-  /** Read everything whose content is not settled (commit), or only what changes the answer (status). */
+  /** Read everything whose content is not settled, or only what changes the answer. */
   readonly all: boolean;
+  /** Keep the hashes that are made in case of an interruption; only while writing. */
+  readonly keepHashes: boolean;
   readonly grainNs: bigint;
   readonly totals?: (files: number, bytes: number) => void;
 }
@@ -53,7 +56,7 @@ export interface DecideOptions {
 /** Which object is each file? Reads contents only where stats do not settle it. */
 export async function decide(observation: Observation, options: DecideOptions): Promise<Decision> {
   const { index } = options;
-  const surveyed = survey(observation, index);
+  const surveyed = survey(observation, index, options.grainNs);
   const folders = surveyFolders(observation, surveyed, index);
   let observed: Observed = settle({
     gone: [...surveyed.gone, ...folders.gone].sort((a, b) => comparePaths(a.path, b.path)),
@@ -61,16 +64,14 @@ export async function decide(observation: Observation, options: DecideOptions): 
     added: [...surveyed.added, ...folders.added],
   });
   const contents: Contents = { hashes: new Map(), targets: new Map(), failures: new Map() };
+  const pending = new PendingHashes(index);
   for (let open = wanted(observed, options); open.length > 0; open = wanted(observed, options)) {
-    await readFound(open as readonly Found[], contents, options);
+    await readUnlessPending(open as readonly Found[], contents, { ...options, pending });
     observed = withContents(observed, contents);
   }
-  const hashes = new Set<ContentHash>();
-  for (const { blake3 } of observed.added) if (blake3 !== undefined) hashes.add(blake3);
-  for (const { seen } of observed.occupied) if (seen.blake3 !== undefined) hashes.add(seen.blake3);
   const identified = identify({
     ...observed,
-    departed: index.departed.deletedWith(hashes) as readonly DepartedObject[],
+    departed: departedObjects(index, observed),
     objectsIn: (folder) => objectsIn(index, folder),
   });
   const failures = [...contents.failures].map(([path, reason]) => ({ path, reason }));
@@ -86,6 +87,20 @@ export async function decide(observation: Observation, options: DecideOptions): 
   };
 }
 
+async function readUnlessPending(
+  entries: readonly Found[],
+  contents: Contents,
+  options: DecideOptions & { readonly pending: PendingHashes },
+): Promise<void> {
+  const { pending } = options;
+  const open = entries.filter((found) => {
+    const hash = found.type === 'file' ? pending.hashOf(found) : undefined;
+    if (hash !== undefined) contents.hashes.set(found.path, hash);
+    return hash === undefined;
+  });
+  await readFound(open, contents, { ...options, ...(options.keepHashes && { onBatch: (batch: readonly Found[]) => pending.add(batch, contents) }) });
+}
+
 /** Fills in what was read. A file that could not be read is not judged: what the head has of it stays. */
 function withContents(observed: Observed, { hashes, failures }: Contents): Observed {
   const filled = <T extends SeenEntry>(seen: T): T => {
@@ -99,6 +114,17 @@ function withContents(observed: Observed, { hashes, failures }: Contents): Obser
       .map(({ tracked, seen }) => ({ tracked, seen: filled(seen) })),
     added: observed.added.filter(({ path }) => !failures.has(path)).map(filled),
   };
+}
+
+/** Deleted objects that may be back: with the content of something seen, or folders at a path seen. */
+function departedObjects(index: IndexDb, observed: Observed): DepartedObject[] {
+  const hashes = new Set<ContentHash>();
+  const folders = new Set<RepoPath>();
+  for (const { type, path, blake3 } of [...observed.added, ...observed.occupied.map(({ seen }) => seen)]) {
+    if (type === 'dir') folders.add(path);
+    else if (blake3 !== undefined) hashes.add(blake3);
+  }
+  return index.departed.deletedWith(hashes, folders) as DepartedObject[];
 }
 
 function objectsIn(index: IndexDb, folder: RepoPath): number {

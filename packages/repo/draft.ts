@@ -14,6 +14,7 @@ import {
   type SeenEntry,
   STAT,
   STAT_WIDTH,
+  timeNs,
   type TrackedEntry,
   joinPath,
 } from '@bk/core';
@@ -72,29 +73,33 @@ export function foundEntry(draft: Draft, at: number): Found {
     path: entryPath(draft.path, listing, at),
     type: typeOf(listing.kinds[at]!)!,
     size: Number(stats[base + STAT.size]),
-    mtimeNs: stats[base + STAT.mtime]!,
-    ctimeNs: stats[base + STAT.ctime]!,
+    mtimeNs: timeNs(stats[base + STAT.mtime]!),
+    ctimeNs: timeNs(stats[base + STAT.ctime]!),
     inode: stats[base + STAT.inode]!,
-    birthNs: stats[base + STAT.birth]!,
+    birthNs: timeNs(stats[base + STAT.birth]!),
     links: Number(stats[base + STAT.links]),
     mode: listing.modes[at]!,
   };
 }
 
-/** An object that the head has in a known directory; entry 0 only if the directory has a record of its own. */
-export function trackedEntry(path: RepoPath, known: KnownDirectory, at: number): Located {
+/**
+ * An object that the head has in a known directory; entry 0 only if the directory has a record of its own.
+ * A racy entry (written within the clock's grain before it was looked at) has no inode: its stat proves nothing.
+ */
+export function trackedEntry(path: RepoPath, known: KnownDirectory, at: number, grainNs = 0n): Located {
   const { listing } = known;
   const stats = listing.stats;
   const base = at * STAT_WIDTH;
   const type = typeOf(listing.kinds[at]!)!;
+  const racy = type !== 'dir' && stats[base + STAT.ctime]! > known.observedNs - grainNs;
   const entry = {
     path: entryPath(path, listing, at),
     type,
     id: idAt(known, at),
     size: Number(stats[base + STAT.size]),
-    mtimeNs: stats[base + STAT.mtime]!,
-    inode: stats[base + STAT.inode]!,
-    birthNs: stats[base + STAT.birth]!,
+    mtimeNs: timeNs(stats[base + STAT.mtime]!),
+    inode: racy ? 0n : stats[base + STAT.inode]!,
+    birthNs: timeNs(stats[base + STAT.birth]!),
     mode: listing.modes[at]!,
     record: recordAt(known, at),
     protection: known.protections[at] as Protection,

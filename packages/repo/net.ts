@@ -32,9 +32,9 @@ export interface Extended {
 
 export const NOTHING_KEPT: Extended = { kept: new Map(), changed: [] };
 
-/** From here on threads pay, and a pause so that the new change times are older than the clock's grain. */
+/** From here on threads pay. */
 const MANY = 1_000;
-const MANY_BYTES = 16 * 1024 * 1024;
+/** A pause before the second look: change times that links made are then older than the clock's grain. */
 const GRAIN_MS = 25;
 const LINK_BATCH = 4_096;
 
@@ -71,7 +71,7 @@ export async function extendNet(repo: Repository, keeps: readonly Keep[], use: {
     use.report({ phase: 'protect', files: at + batch.length, bytes: 0, totalFiles: keeps.length });
   }
   net.makeDurable();
-  if (keeps.length > MANY || keeps.some(({ size }) => size > MANY_BYTES)) await pause(GRAIN_MS);
+  if (done.some(({ task }) => task.codes.includes(PROTECTION.link))) await pause(GRAIN_MS);
   await Promise.all(
     done.map(async ({ batch, task }) => {
       const { codes, stats, observedNs } = await use.pool.run('lookAgain', task);

@@ -49,15 +49,7 @@ describe('ls', () => {
         present: false,
       },
     ]);
-    expect(paths(past, { recursive: true })).toEqual([
-      'a',
-      'a-b/x',
-      'a.b',
-      'a/1',
-      'empty',
-      '\uE000',
-      '😀',
-    ]);
+    expect(paths(past, { recursive: true })).toEqual(['a', 'a-b/x', 'a.b', 'a/1', 'empty', '\uE000', '😀']);
     expect(paths(past, { path: at('a'), recursive: true })).toEqual(['a/1']);
     expect(() => paths(past, { path: at('b') })).toThrow(
       expect.objectContaining({ code: 'not-found', path: 'b' }),

@@ -21,7 +21,7 @@ export interface GoneFolder {
   readonly empty: boolean;
 }
 
-export function survey(observation: Observation, index: IndexDb): Survey {
+export function survey(observation: Observation, index: IndexDb, grainNs: bigint): Survey {
   const gone: TrackedEntry[] = [];
   const occupied: { tracked: TrackedEntry; seen: Found }[] = [];
   const added: Found[] = [];
@@ -29,8 +29,8 @@ export function survey(observation: Observation, index: IndexDb): Survey {
   const unreadable = [...observation.unreadable];
   const untouchable = new Set(unreadable.map(({ path }) => path));
   for (const draft of observation.drafts.values()) {
-    sortEntries(draft, occupied, added);
-    for (const entry of missing(draft)) if (!untouchable.has(entry.path)) gone.push(entry);
+    sortEntries(draft, grainNs, { occupied, added });
+    for (const entry of missing(draft, grainNs)) if (!untouchable.has(entry.path)) gone.push(entry);
   }
   for (const path of observation.vanished) {
     const below = [...index.below(path)];
@@ -41,7 +41,7 @@ export function survey(observation: Observation, index: IndexDb): Survey {
     }
     for (const [folder, known] of below) {
       const { kinds, names } = known.listing;
-      for (let k = 1; k < kinds.length; k++) if (kinds[k] !== KIND.dir) gone.push(trackedEntry(folder, known, k));
+      for (let k = 1; k < kinds.length; k++) if (kinds[k] !== KIND.dir) gone.push(trackedEntry(folder, known, k, grainNs));
       if (hasOwnRecord(known)) goneFolders.push({ tracked: trackedEntry(folder, known, 0), empty: names.length === 1 });
     }
   }
@@ -55,19 +55,24 @@ export function survey(observation: Observation, index: IndexDb): Survey {
   };
 }
 
-function sortEntries(draft: Draft, occupied: { tracked: TrackedEntry; seen: Found }[], added: Found[]): void {
+interface Sorted {
+  readonly occupied: { tracked: TrackedEntry; seen: Found }[];
+  readonly added: Found[];
+}
+
+function sortEntries(draft: Draft, grainNs: bigint, { occupied, added }: Sorted): void {
   const { listing, known } = draft;
   for (let i = 1; i < listing.names.length; i++) {
     const kind = listing.kinds[i];
     if (draft.excluded[i] === 1 || draft.vouched[i] === 1 || kind === KIND.dir) continue;
     const k = draft.knownPlace[i]!;
     if (known === undefined || k < 0 || known.listing.kinds[k] === KIND.dir) added.push(foundEntry(draft, i));
-    else occupied.push({ tracked: trackedEntry(draft.path, known, k), seen: foundEntry(draft, i) });
+    else occupied.push({ tracked: trackedEntry(draft.path, known, k, grainNs), seen: foundEntry(draft, i) });
   }
 }
 
 /** Tracked files and links of a directory that its complete listing does not have as such. */
-function* missing(draft: Draft): Generator<TrackedEntry> {
+function* missing(draft: Draft, grainNs: bigint): Generator<TrackedEntry> {
   const { known, listing } = draft;
   if (known === undefined) return;
   const here = new Uint8Array(known.listing.names.length);
@@ -77,7 +82,7 @@ function* missing(draft: Draft): Generator<TrackedEntry> {
     if (k >= 0 && (kind === KIND.file || kind === KIND.symlink)) here[k] = 1;
   }
   for (let k = 1; k < here.length; k++) {
-    if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir) yield trackedEntry(draft.path, known, k);
+    if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir) yield trackedEntry(draft.path, known, k, grainNs);
   }
 }
 

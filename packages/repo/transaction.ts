@@ -25,6 +25,27 @@ export function applyPlan(
   return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports));
 }
 
+/**
+ * The same into a folder that is not the repository's (`recover --to`): nothing is replaced there, so there is nothing
+ * to finish after a kill; asked again, the verb goes on.
+ */
+export function applyElsewhere(
+  layout: Layout,
+  folder: string,
+  plan: { readonly verb: string; readonly steps: readonly Step[] },
+  options: TransactionOptions = {},
+): ApplyResult {
+  const journal = { creating() {}, done() {}, commit() {}, end() {}, leave() {} };
+  const tree = new TreeFs(folder);
+  try {
+    return withPorts(layout, options, (ports) =>
+      applySteps(plan.verb, plan.steps, { ...ports, tree, beginJournal: () => journal }),
+    );
+  } finally {
+    tree.close();
+  }
+}
+
 /** Store and worktree brought together; the tree is let go afterwards. */
 export function withPorts<T>(layout: Layout, options: TransactionOptions, work: (ports: ApplyPorts) => T): T {
   const tree = new TreeFs(layout.root);

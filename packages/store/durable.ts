@@ -21,10 +21,11 @@ export function writeFully(fd: number, data: Uint8Array): void {
 /**
  * Replaces one of bk's own files (never a user's) as a whole: the path holds the old bytes or the new, both durable.
  * After a failed fsync the temporary file is dropped, never synced again (its content would be unknown).
+ * Callers hold the repository's lock: the temporary name is always the same, so that what a killed process left is used up.
  */
 export function replaceFile(file: string, data: Uint8Array | string, mode = 0o600): void {
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-  const temporary = `${file}.${process.pid}.tmp`;
+  const temporary = `${file}.tmp`;
   try {
     const fd = fs.openSync(temporary, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC, mode);
     try {

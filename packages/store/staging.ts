@@ -14,6 +14,9 @@ const TRANSACTION = /^tx-[0-9a-f]{32}$/;
 const TEMPORARY = /^(?:net-[0-9a-f]{16}-\d+|pack-\d+-[0-9a-f-]{36}\.(?:pack|idx))$/;
 const EXPENDABLE = /^(?:[st]\d+|probe(?:-.*)?)$/;
 
+/** Reference files for times, and what a look at the file system's abilities makes. */
+const FOLDERS = new Set(['clock', 'probe']);
+
 export function newTransactionId(): string {
   return `tx-${randomBytes(16).toString('hex')}`;
 }
@@ -39,7 +42,7 @@ export function removeStaging(layout: { readonly staging: string }, id: string):
   const left: string[] = [];
   for (const entry of readEntries(folder)) {
     const file = path.join(folder, entry.name);
-    if (entry.isDirectory() && entry.name === 'clock') fs.rmSync(file, { recursive: true, force: true });
+    if (entry.isDirectory() && FOLDERS.has(entry.name)) fs.rmSync(file, { recursive: true, force: true });
     else if (!entry.isDirectory() && isExpendable(file, entry.name)) fs.rmSync(file, { force: true });
     else left.push(entry.name);
   }

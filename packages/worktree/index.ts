@@ -15,3 +15,4 @@ export * from './capabilities.ts';
 export * from './mtimes.ts';
 export * from './treefs.ts';
 export * from './volume.ts';
+export * from './stage.ts';

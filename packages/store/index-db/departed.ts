@@ -87,13 +87,17 @@ export class DepartedTable {
     return this.#select('WHERE released = 0 ORDER BY path, time', []);
   }
 
-  /** Deleted objects (not mere replaced versions) that had one of these contents. */
-  deletedWith(contents: ReadonlySet<ContentHash>): DepartedRow[] {
-    const found: DepartedRow[] = [];
-    if (contents.size === 0 || this.#db.prepare('SELECT 1 FROM departed LIMIT 1').get() === undefined) return found;
-    const query = this.#db.prepare<[Buffer], Stored>(`SELECT ${COLUMNS} FROM departed WHERE blake3 = ? AND reason = 'deleted'`).raw().safeIntegers();
-    for (const hash of contents) found.push(...query.all(Buffer.from(hash, 'hex')).map(departedRow));
-    return found;
+  /** Deleted objects (not mere replaced versions) that had one of these contents, or were folders at one of these paths. */
+  deletedWith(contents: ReadonlySet<ContentHash>, folders: ReadonlySet<RepoPath>): DepartedRow[] {
+    if (contents.size + folders.size === 0 || this.#db.prepare('SELECT 1 FROM departed LIMIT 1').get() === undefined) return [];
+    const query = <V>(where: string) =>
+      this.#db.prepare<[V], Stored>(`SELECT ${COLUMNS} FROM departed WHERE ${where} AND reason = 'deleted'`).raw().safeIntegers();
+    const byContent = query<Buffer>('blake3 = ?');
+    const byPath = query<string>(`path = ? AND type = 'dir'`);
+    return [
+      ...[...contents].flatMap((hash) => byContent.all(Buffer.from(hash, 'hex'))),
+      ...[...folders].flatMap((path) => byPath.all(path)),
+    ].map(departedRow);
   }
 
   #select(where: string, values: readonly string[]): DepartedRow[] {

@@ -95,6 +95,10 @@ export class IndexDb {
     return known;
   }
 
+  hasPending(): boolean {
+    return guarded(() => this.#db.prepare('SELECT 1 FROM pending LIMIT 1').get() !== undefined);
+  }
+
   /** Hashes that were made for this directory's entries and not committed yet. */
   pending(path: RepoPath): KnownDirectory | undefined {
     const row = guarded(() => this.#pending.get(path));
