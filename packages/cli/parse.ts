@@ -156,7 +156,8 @@ function misuse(message: string, verbs: readonly Verb[], argv: readonly string[]
   if (missing !== undefined)
     return new BkError('usage', `${typed(missing)}: a value is missing`, { hint: help });
   if (/^Not enough non-option arguments/.test(message)) {
-    return new BkError('usage', 'something is missing on the command line', { hint: help });
+    const wanted = /<([a-z]+)/.exec(verb?.usage ?? '')?.[1] ?? 'something';
+    return new BkError('usage', `${wanted} missing on the command line`, { hint: help });
   }
   return new BkError('usage', message.charAt(0).toLowerCase() + message.slice(1), { hint: help });
 }

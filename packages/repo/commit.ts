@@ -19,8 +19,9 @@ import type { Context } from './context.ts';
 import { compareWithHead, pathFilter } from './compare.ts';
 import type { Decision } from './decide.ts';
 import { foundOf } from './decide.ts';
-import { protectionOf } from './draft.ts';
-import { extendNet, isProtected, type Keep } from './net.ts';
+import type { Contents } from './contents.ts';
+import { type Found, protectionOf } from './draft.ts';
+import { isProtected, type Keep, NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
 import { idSource, type Recorded, recordsOf, writeRecords } from './records.ts';
 import { releaseDeparted } from './release.ts';
@@ -58,7 +59,11 @@ export async function commit(repo: Repository, options: CommitOptions, context: 
   if (options.dryRun !== true) repo.beginWriting();
   const pool = new Pool();
   try {
-    const decision = await compareWithHead(repo, { all: true, rehash: false, pool }, context);
+    const net = new NetExtension(repo, { pool, report: context.report });
+    // Where there are only additions, nothing can be refused or left out: the net is extended while files are read.
+    const early = options.dryRun !== true && (options.paths ?? []).length === 0;
+    const onAdded = (batch: readonly Found[], { hashes }: Contents) => net.add(newContents(batch, hashes));
+    const decision = await compareWithHead(repo, { all: true, rehash: false, pool, ...(early && { onAdded }) }, context);
     const chosen = choose(decision, options.paths);
     refuseAbsurd(repo, chosen, options);
     const parents = repo.head === undefined ? [] : [repo.head];
@@ -73,7 +78,7 @@ export async function commit(repo: Repository, options: CommitOptions, context: 
       skipped: decision.skipped,
     };
     if (options.dryRun === true) return { commit: null, ...report, unprotected: 0 };
-    const made = await record({ repo, decision, chosen, policy, options, context, pool });
+    const made = await record({ repo, decision, chosen, policy, options, context, net });
     const busy = made.changed.map((path) => ({ path, reason: BUSY }));
     return { commit: made.commit, ...report, unreadable: [...report.unreadable, ...busy], unprotected: made.unprotected };
   } finally {
@@ -132,6 +137,13 @@ export function keepsOf(entries: readonly IdentifiedEntry[]): Keep[] {
   return keeps;
 }
 
+function newContents(batch: readonly Found[], hashes: ReadonlyMap<RepoPath, ContentHash>): Keep[] {
+  return batch.flatMap((found) => {
+    const blake3 = hashes.get(found.path);
+    return found.type !== 'file' || blake3 === undefined ? [] : [{ found, size: found.size, blake3 }];
+  });
+}
+
 interface RecordOptions {
   readonly repo: Repository;
   readonly decision: Decision;
@@ -139,7 +151,7 @@ interface RecordOptions {
   readonly policy: DeletionPolicy | undefined;
   readonly options: CommitOptions;
   readonly context: Context;
-  readonly pool: Pool;
+  readonly net: NetExtension;
 }
 
 interface Made {
@@ -151,12 +163,13 @@ interface Made {
 
 /** Safety net, pack, ref, index: what makes the commit visible comes after all that it needs. */
 async function record(given: RecordOptions): Promise<Made> {
-  const { repo, decision, chosen, context, pool } = given;
+  const { repo, decision, chosen, context, net } = given;
   const { history } = repo;
   const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: history });
   try {
+    net.add(keepsOf(chosen.entries));
     const [extended, all] = await Promise.all([
-      extendNet(repo, keepsOf(chosen.entries), { pool, report: context.report }),
+      net.finish(),
       writeRecords(recordsOf(chosen.entries, decision, { history, newId: idSource(context) }), writer),
     ]);
     const changed = new Set(extended.changed);

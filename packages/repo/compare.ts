@@ -1,7 +1,7 @@
 import { isInside, type RepoPath } from '@bk/core';
 import { IgnoreRules } from '@bk/worktree';
 import type { Context } from './context.ts';
-import { type Decision, decide } from './decide.ts';
+import { type Decision, type DecideOptions, decide } from './decide.ts';
 import { groundOf } from './ground.ts';
 import { observe } from './observe.ts';
 import type { Pool } from './pool.ts';
@@ -19,6 +19,8 @@ export interface CompareOptions {
   /** Believe no stat. */
   readonly rehash: boolean;
   readonly pool: Pool;
+  /** See DecideOptions. */
+  readonly onAdded?: DecideOptions['onAdded'];
 }
 
 /** The folder against the head: observe, then decide. Several verbs begin with it. */
@@ -48,6 +50,7 @@ export async function compareWithHead(repo: Repository, options: CompareOptions,
     index,
     pool,
     all: options.all,
+    ...(options.onAdded && { onAdded: options.onAdded }),
     keepHashes: options.all && repo.locked,
     grainNs: ground.trust.grainNs,
     totals: (totalFiles, totalBytes) => {

@@ -47,6 +47,8 @@ export interface DecideOptions {
   readonly pool: Pool;
   /** Read everything whose content is not settled, or only what changes the answer. */
   readonly all: boolean;
+  /** Called with what was read as soon as it is clear that nothing but additions will come of it. */
+  readonly onAdded?: (batch: readonly Found[], contents: Contents) => void;
   /** Keep the hashes that are made in case of an interruption; only while writing. */
   readonly keepHashes: boolean;
   readonly grainNs: bigint;
@@ -65,8 +67,13 @@ export async function decide(observation: Observation, options: DecideOptions): 
   });
   const contents: Contents = { hashes: new Map(), targets: new Map(), failures: new Map() };
   const pending = new PendingHashes(index);
+  const onlyAdded = observed.gone.length === 0 && observed.occupied.length === 0;
+  const onBatch = (batch: readonly Found[]): void => {
+    if (options.keepHashes) pending.add(batch, contents);
+    if (onlyAdded) options.onAdded?.(batch, contents);
+  };
   for (let open = wanted(observed, options); open.length > 0; open = wanted(observed, options)) {
-    await readUnlessPending(open as readonly Found[], contents, { ...options, pending });
+    await readUnlessPending(open as readonly Found[], contents, { ...options, pending, onBatch });
     observed = withContents(observed, contents);
   }
   const identified = identify({
@@ -90,7 +97,7 @@ export async function decide(observation: Observation, options: DecideOptions): 
 async function readUnlessPending(
   entries: readonly Found[],
   contents: Contents,
-  options: DecideOptions & { readonly pending: PendingHashes },
+  options: DecideOptions & { readonly pending: PendingHashes; readonly onBatch: (batch: readonly Found[]) => void },
 ): Promise<void> {
   const { pending } = options;
   const open = entries.filter((found) => {
@@ -98,7 +105,7 @@ async function readUnlessPending(
     if (hash !== undefined) contents.hashes.set(found.path, hash);
     return hash === undefined;
   });
-  await readFound(open, contents, { ...options, ...(options.keepHashes && { onBatch: (batch: readonly Found[]) => pending.add(batch, contents) }) });
+  await readFound(open, contents, options);
 }
 
 /** Fills in what was read. A file that could not be read is not judged: what the head has of it stays. */

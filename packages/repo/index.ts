@@ -22,3 +22,7 @@ export * from './ls.ts';
 export * from './diff.ts';
 export * from './revision.ts';
 export * from './working-records.ts';
+export * from './recover.ts';
+export * from './restore.ts';
+export * from './safety.ts';
+export * from './doctor.ts';

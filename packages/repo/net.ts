@@ -1,5 +1,6 @@
+import { setTimeout } from 'node:timers/promises';
 import { type ContentHash, PROTECTION, type Protection, type Report, type RepoPath } from '@bk/core';
-import { SafetyNet, settingsOf } from '@bk/store';
+import { SafetyNet, settingsOf, syncFileSystem } from '@bk/store';
 import { bytePath } from '@bk/worktree';
 import { placeOf, statsOf } from './contents.ts';
 import type { Found } from './draft.ts';
@@ -38,57 +39,107 @@ const MANY = 1_000;
 const GRAIN_MS = 25;
 const LINK_BATCH = 4_096;
 
-/** Extends the safety net: all contents first, durably, then a second look at every file. */
-export async function extendNet(repo: Repository, keeps: readonly Keep[], use: { pool: Pool; report: Report }): Promise<Extended> {
-  const kept = new Map<RepoPath, Kept>();
-  const changed: RepoPath[] = [];
-  if (keeps.length === 0) return { kept, changed };
-  const copyLimit = settingsOf(repo.config)['safety.copyLimit'];
-  const net = new SafetyNet(repo.layout, { copyLimit });
-  net.makeFolders();
-  const root = bytePath(repo.layout.root);
-  for (const { found, overwritten } of keeps) {
-    if (overwritten === undefined) continue;
-    net.dropOverwritten(overwritten, BigInt.asUintN(64, found.inode), Buffer.from(`${root}/${placeOf(found)}`, 'latin1'));
+interface Linked {
+  readonly batch: readonly Keep[];
+  readonly task: LookAgainTask;
+}
+
+/**
+ * Extends the safety net while other work goes on: contents are added as they become known, `finish` makes them
+ * durable and has a second look at every file.
+ */
+export class NetExtension {
+  readonly #repo: Repository;
+  readonly #use: { readonly pool: Pool; readonly report: Report };
+  readonly #root: string;
+  readonly #net: SafetyNet;
+  readonly #copyLimit: number;
+  readonly #added = new Set<RepoPath>();
+  #waiting: Keep[] = [];
+  /** One thread at a time: two that make links in one file system wait for each other. */
+  #work: Promise<void> = Promise.resolve();
+  readonly #linked: Linked[] = [];
+  #files = 0;
+
+  constructor(repo: Repository, use: { readonly pool: Pool; readonly report: Report }) {
+    this.#repo = repo;
+    this.#use = use;
+    this.#root = bytePath(repo.layout.root);
+    this.#copyLimit = settingsOf(repo.config)['safety.copyLimit'];
+    this.#net = new SafetyNet(repo.layout, { copyLimit: this.#copyLimit });
   }
-  if (keeps.length > MANY) use.pool.start();
-  const done: { batch: readonly Keep[]; task: LookAgainTask }[] = [];
-  // One thread at a time: two that make links in one file system wait for each other, and this one has records to write.
-  for (let at = 0; at < keeps.length; at += LINK_BATCH) {
-    const batch = keeps.slice(at, at + LINK_BATCH);
+
+  /** Those that were added before are not added again. */
+  add(keeps: readonly Keep[]): void {
+    for (const keep of keeps) {
+      if (this.#added.has(keep.found.path)) continue;
+      if (this.#added.size === 0) this.#net.makeFolders();
+      this.#added.add(keep.found.path);
+      if (keep.overwritten !== undefined) this.#dropOverwritten(keep, keep.overwritten);
+      this.#waiting.push(keep);
+      if (this.#waiting.length === LINK_BATCH) this.#queue();
+    }
+  }
+
+  async finish(): Promise<Extended> {
+    if (this.#added.size === 0) return NOTHING_KEPT;
+    if (this.#added.size > MANY) this.#use.pool.start();
+    this.#queue();
+    await this.#work;
+    const codes = new Set(this.#linked.flatMap(({ task }) => [...new Set(task.codes)]));
+    if (codes.has(PROTECTION.reflink)) syncFileSystem(this.#repo.layout.safety);
+    this.#net.makeDurable();
+    if (codes.has(PROTECTION.link)) await setTimeout(GRAIN_MS);
+    return this.#lookAgain();
+  }
+
+  #queue(): void {
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#work = this.#work.then(() => this.#protect(batch));
+    // Whoever finishes hears of a failure; whoever gives up before does not care.
+    this.#work.catch(() => {});
+  }
+
+  async #protect(batch: readonly Keep[]): Promise<void> {
     const task = {
-      root,
-      safety: repo.layout.safety,
-      staging: repo.layout.staging,
-      copyLimit,
+      root: this.#root,
+      safety: this.#repo.layout.safety,
+      staging: this.#repo.layout.staging,
+      copyLimit: this.#copyLimit,
       paths: batch.map(({ found }) => placeOf(found)).join('\0'),
       hashes: Buffer.from(batch.map(({ blake3 }) => blake3).join(''), 'hex'),
       stats: statsOf(batch.map(({ found }) => found)),
     };
-    const { codes, touched } = await use.pool.run('protect', task);
-    touched.forEach((is, i) => void (net.touched[i]! |= is));
-    done.push({ batch, task: { ...task, codes } });
-    use.report({ phase: 'protect', files: at + batch.length, bytes: 0, totalFiles: keeps.length });
+    const { codes, touched } = await this.#use.pool.run('protect', task);
+    touched.forEach((is, i) => void (this.#net.touched[i]! |= is));
+    this.#linked.push({ batch, task: { ...task, codes } });
+    this.#files += batch.length;
+    this.#use.report({ phase: 'protect', files: this.#files, bytes: 0 });
   }
-  net.makeDurable();
-  if (done.some(({ task }) => task.codes.includes(PROTECTION.link))) await pause(GRAIN_MS);
-  await Promise.all(
-    done.map(async ({ batch, task }) => {
-      const { codes, stats, observedNs } = await use.pool.run('lookAgain', task);
-      batch.forEach(({ found }, i) => {
-        if (codes[i] === CHANGED) changed.push(found.path);
-        else kept.set(found.path, { protection: codes[i] as Protection, stats, at: i, observedNs });
-      });
-    }),
-  );
-  return { kept, changed };
+
+  async #lookAgain(): Promise<Extended> {
+    const kept = new Map<RepoPath, Kept>();
+    const changed: RepoPath[] = [];
+    await Promise.all(
+      this.#linked.map(async ({ batch, task }) => {
+        const { codes, stats, observedNs } = await this.#use.pool.run('lookAgain', task);
+        batch.forEach(({ found }, i) => {
+          if (codes[i] === CHANGED) changed.push(found.path);
+          else kept.set(found.path, { protection: codes[i] as Protection, stats, at: i, observedNs });
+        });
+      }),
+    );
+    return { kept, changed };
+  }
+
+  #dropOverwritten({ found }: Keep, old: ContentHash): void {
+    const live = Buffer.from(`${this.#root}/${placeOf(found)}`, 'latin1');
+    this.#net.dropOverwritten(old, BigInt.asUintN(64, found.inode), live);
+  }
 }
 
 /** Whether a file is protected already: nothing was written since its content was linked. */
 export function isProtected(protection: Protection): boolean {
   return protection !== PROTECTION.none;
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -10,6 +10,7 @@ import {
   type FsPath,
   type GitId,
   isInside,
+  PLAIN_FOLDER_MODE,
   parentOf,
   type Recovery,
   type RepoPath,
@@ -112,7 +113,8 @@ export async function recover(
     });
   }
   if (options.dryRun !== true) repo.beginWriting();
-  const target = options.to === undefined ? undefined : targetOf(repo.layout.root, options.to);
+  const target =
+    options.to === undefined ? undefined : targetOf(repo.layout.root, options.to, options.dryRun !== true);
   const search = await Search.begin(repo, { ...options, wanted, outside: target?.outside }, context);
   try {
     const decision = decideRecovery<Source>({
@@ -222,7 +224,7 @@ class Search {
   ): void {
     for (let at = path, was = original; !into.known.has(at); at = parentOf(at), was = parentOf(was)) {
       into.known.add(at);
-      if (this.tree.type(at) !== 'dir') into.folders.set(at, this.#folderModes.get(was) ?? PLAIN);
+      if (this.tree.type(at) !== 'dir') into.folders.set(at, this.#folderModes.get(was) ?? PLAIN_FOLDER_MODE);
     }
   }
 
@@ -236,8 +238,6 @@ class Search {
     return { do: 'place', path, expect, content, mode, mtimeNs };
   }
 }
-
-const PLAIN = 0o755;
 
 function carryOut(
   repo: Repository,
@@ -295,8 +295,8 @@ interface Target {
   readonly outside?: string;
 }
 
-/** @param to absolute; made if it is missing, and outside */
-function targetOf(root: string, to: string): Target {
+/** @param make whether a missing folder outside is made */
+function targetOf(root: string, to: string, make: boolean): Target {
   const whole = path.resolve(to);
   let existing = whole;
   while (!fs.existsSync(existing)) existing = path.dirname(existing);
@@ -304,7 +304,7 @@ function targetOf(root: string, to: string): Target {
   const below = path.relative(root, real);
   if (below === '') return { path: ROOT };
   if (below !== '..' && !below.startsWith('../')) return { path: encodePath(bytePath(below) as FsPath) };
-  fs.mkdirSync(real, { recursive: true });
+  if (make) fs.mkdirSync(real, { recursive: true });
   return { path: ROOT, outside: real };
 }
 

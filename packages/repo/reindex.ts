@@ -2,7 +2,7 @@ import type { PathProblem } from '@bk/core';
 import { keepsOf } from './commit.ts';
 import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
-import { extendNet } from './net.ts';
+import { NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
 import { refreshIndex, unchangedEntries } from './refresh.ts';
 import type { Repository } from './repository.ts';
@@ -25,9 +25,9 @@ export async function reindex(repo: Repository, context: Context): Promise<Reind
   const pool = new Pool();
   try {
     const decision = await compareWithHead(repo, { all: true, rehash: false, pool }, context);
-    const keeps = keepsOf(unchangedEntries(decision));
-    const extended = await extendNet(repo, keeps, { pool, report: context.report });
-    const unchanged = refreshIndex(repo, decision, extended);
+    const net = new NetExtension(repo, { pool, report: context.report });
+    net.add(keepsOf(unchangedEntries(decision)));
+    const unchanged = refreshIndex(repo, decision, await net.finish());
     return { directories, files: repo.index.files, unchanged, unreadable: decision.unreadable, ok: true };
   } finally {
     pool.close();

@@ -70,7 +70,7 @@ export class Sources {
     const first = candidates[0];
     const entry = entries[0];
     if (first?.how === 'link' && entry !== undefined) this.#given.set(entry.file, asked.inode);
-    for (const source of source.paths) candidates.push({ source, how: 'copy', tree: true });
+    for (const path of source.paths) candidates.push({ source: path, how: 'copy', tree: true });
     const [best, ...instead] = candidates;
     if (best === undefined) return undefined;
     return {

@@ -6,6 +6,7 @@ import {
   isInside,
   joinPath,
   nameOf,
+  PLAIN_FOLDER_MODE,
   parentOf,
   parseMode,
   parseMtime,
@@ -108,9 +109,8 @@ export function folderModeAt(history: HistoryReader, tree: GitId, path: RepoPath
   const found = findInTree(history, tree, path);
   if (found?.kind !== 'tree') return undefined;
   const own = findInTree(history, tree, joinPath(path, DIRECTORY_RECORD));
-  return own === undefined ? PLAIN : parseMode(parseRecord(history.readBlobText(own.id)).mode);
+  return own === undefined ? PLAIN_FOLDER_MODE : parseMode(parseRecord(history.readBlobText(own.id)).mode);
 }
-const PLAIN = 0o755;
 
 /** What has to be known of contents to find them. */
 export function soughtContents(

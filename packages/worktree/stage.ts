@@ -13,7 +13,7 @@ import {
   type StepResult,
   unescapeBytes,
 } from '@bk/core';
-import { createHasher, hashDescriptor } from './hash.ts';
+import { createHasher, hashBytes, hashDescriptor } from './hash.ts';
 import { setMtimes, type WantedMtime } from './mtimes.ts';
 import { nodePath } from './node-path.ts';
 import type { TreeFs } from './treefs.ts';
@@ -145,7 +145,10 @@ function firstIntact(
       fs.closeSync(fd);
     }
   }
-  return undefined;
+  if (content.size > 0 || hashBytes(new Uint8Array(0)) !== content.blake3) return undefined;
+  // Of an empty file its record says all.
+  fs.writeFileSync(to.file, '', { flag: 'wx', mode: 0o600 });
+  return { own: true, source: '', reflink };
 }
 
 /** A source that is gone or not to be read is no source; the next one may be. */

@@ -153,6 +153,7 @@ describe('edits that hide', () => {
     const needle = 'a sentence that lies on the disk exactly once, for the disk to forget';
     fs.writeFileSync(path.join(root, 'notes/precious.txt'), needle);
     repository(root);
+    bk(['-C', root, 'status']); // looks again at what was too young to be trusted
     editImage(point, needle, needle.replace('forget', 'f0rget'));
     expect(bk(['-C', root, 'status']).changes).toEqual([]);
     expect(bk(['-C', root, 'status', '--rehash']).changes).toMatchObject([

@@ -44,7 +44,9 @@ describe.each([1, 2, 3, 4, 5])('random reorganisation %i of 1,000 files', (seed)
     const done = randomReorganisation(root, seed, 40 + 30 * seed);
     const answer = bk(['-C', root, 'commit', '-m', 'reorganised']);
     const said = done.join('\n');
-    expect(answer.summary, said).toMatchObject({ added: 0, deleted: 0 });
+    // Folders have no hash: those that were emptied get a record of their own, and lose it when they go.
+    const others = answer.changes.filter((one) => one.type !== 'renamed' && one.blake3 !== undefined);
+    expect(others, said).toEqual([]);
     // git pairs a name only if the old one is gone and the new one was not there: swaps and rotations only bk sees.
     const after = new Set(ids(root).keys());
     const seen = bkRenames(root);

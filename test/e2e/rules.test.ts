@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { manyFiles } from '../../fixtures/many-files.ts';
 import { smallTree } from '../../fixtures/small-tree.ts';
-import { bk, repository, run } from '../support/bk.ts';
+import { bk, errorOf, repository, run } from '../support/bk.ts';
 import { git, head, records } from '../support/history.ts';
 import { differences, snapshot } from '../support/snapshot.ts';
 import { fastFolder } from '../support/temporary.ts';
@@ -35,7 +35,7 @@ describe.each([
     expect(done.code, done.stderr).toBe(stops ? 3 : 0);
     expect(head(root) === before).toBe(stops);
     if (!stops) return;
-    expect(JSON.parse(done.stderr)).toMatchObject({ error: { code: 'refused' } });
+    expect(errorOf(done).code).toBe('refused');
     bk(['-C', root, 'commit', '-m', 'x', '--keep-deletions', '--allow-mass-delete'], { expect: [0] });
   });
 });
@@ -143,7 +143,7 @@ describe('exit codes and errors', () => {
     [['commit'], 4, 'not-a-repository'],
   ])('%j outside a repository', (args, code, name) => {
     const done = run(['-C', fastFolder('bk-none-'), '--json', ...args]);
-    expect([done.code, JSON.parse(done.stderr).error.code]).toEqual([code, name]);
+    expect([done.code, errorOf(done).code]).toEqual([code, name]);
     expect(done.stdout).toBe('');
   });
   test('unknown verbs and options are usage errors (2)', () => {

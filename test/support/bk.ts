@@ -118,6 +118,12 @@ export function repository(root: string, options: RunOptions = {}): void {
   bk(['-C', root, 'commit', '-m', 'first'], options);
 }
 
+/** The error's description on stderr, behind the words for people. */
+export function errorOf(done: Outcome): { readonly code: string; readonly message: string; readonly path?: string } {
+  const line = done.stderr.split('\n').find((one) => one.startsWith('{"error"')) ?? '{"error":{}}';
+  return (JSON.parse(line) as { error: { code: string; message: string } }).error;
+}
+
 /** Of a failing command: exit code and whether it explained itself (SPEC 3: `bk: WHAT: WHY` or a JSON error), no stack trace. */
 export function explained(done: Outcome): boolean {
   const trace = /\n\s+at .+:\d+:\d+|node:internal|Segmentation/.test(done.stderr);

@@ -65,12 +65,10 @@ function beforeMutation(name, args) {
 }
 
 /** Loading the program is not what the tests are about. */
-const PROJECT = require('node:path').resolve(__dirname, '../..');
+const PROGRAM = require('node:path').resolve(process.argv[1] ?? '.', '../..');
 function ofTheProgram(subject) {
-  return (
-    typeof subject === 'string' &&
-    (subject.startsWith(PROJECT) || subject.startsWith('file:') || subject.endsWith('/package.json'))
-  );
+  if (typeof subject !== 'string') return false;
+  return subject.startsWith(`${PROGRAM}/`) || subject.includes('/node_modules/') || subject.endsWith('/package.json');
 }
 
 function beforeRead(name, args) {

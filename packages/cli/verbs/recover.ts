@@ -1,0 +1,78 @@
+import path from 'node:path';
+import type { Recoverable, RecoverOptions, RecoverResult } from '@bk/repo';
+import { counted, size, table } from '../format.ts';
+import { listText } from '../lists.ts';
+import type { Session } from '../session.ts';
+import { type Style, shownPath } from '../terminal.ts';
+import { verb } from '../verb.ts';
+
+export const recover = verb({
+  usage: 'recover [paths..]',
+  about: 'bring back deleted or overwritten files, never over anything',
+  examples: [
+    ['bk recover --list', 'what could be brought back, and from where'],
+    ['bk recover Pictures/2019', 'everything that was deleted below a folder'],
+    ['bk recover notes.txt --at HEAD~2', 'a file as it was two commits ago, beside the one that is there'],
+    ['bk recover --all --to /mnt/rescue', 'everything that was deleted, into another folder'],
+  ],
+  options: (yargs) =>
+    yargs
+      .positional('paths', { type: 'string', array: true, describe: 'files, or folders with all below them' })
+      .option('list', { type: 'boolean', describe: 'only list what could be brought back' })
+      .option('all', { type: 'boolean', describe: 'everything that was deleted' })
+      .option('at', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'as it was at HEAD, a commit id or a date',
+      })
+      .option('to', { type: 'string', requiresArg: true, describe: 'a folder to put everything below' })
+      .option('dry-run', { type: 'boolean', describe: 'print what would be brought back' }),
+  async run(given, session) {
+    const { listRecoverable, recover } = await import('@bk/repo');
+    const repository = await session.open();
+    const options: RecoverOptions = {
+      paths: session.paths(repository, given.paths),
+      all: given.all === true,
+      dryRun: given['dry-run'] === true,
+      ...(given.at !== undefined && { at: given.at }),
+      ...(given.to !== undefined && { to: path.resolve(session.directory, given.to) }),
+    };
+    if (given.list === true) {
+      const result = await listRecoverable(repository, options, session.context);
+      session.result(result, ({ recoverable }) => recoverableText(recoverable, session.style));
+      return 0;
+    }
+    const result = await recover(repository, options, session.context);
+    session.result(result, (done) => recoveredText(done, session, options.dryRun === true), ['path', 'was']);
+    return result.failed.length > 0 ? 1 : 0;
+  },
+});
+
+const SOURCES: Readonly<Record<Recoverable['from'], string>> = {
+  safety: 'the safety net',
+  folder: 'an equal file here',
+  history: 'the history',
+};
+
+function recoverableText(list: readonly Recoverable[], style: Style): string {
+  if (list.length === 0) return 'nothing to bring back\n';
+  const rows = list.map(({ path, size: bytes, reason, confirmed, from, deletedIn }) => [
+    confirmed ? `${reason} (confirmed)` : reason,
+    size(bytes),
+    shownPath(path),
+    style('dim', `from ${SOURCES[from]}${deletedIn === null ? '' : `, gone in ${deletedIn.slice(0, 10)}`}`),
+  ]);
+  return table(rows, [1]);
+}
+
+/** Also what `restore` did. */
+export function recoveredText(result: RecoverResult, session: Session, dryRun: boolean): string {
+  const { style } = session;
+  const rows = result.recovered.map(({ path, from, was }) => {
+    const moved = was === undefined || was === path ? '' : ` (was ${shownPath(was)})`;
+    return [`${shownPath(path)}${moved}`, style('dim', `from ${SOURCES[from]}`)];
+  });
+  const failed = listText(style('red', 'could not be brought back'), result.failed, style);
+  const done = `${counted(result.recovered.length, 'file')} ${dryRun ? 'would be brought back' : 'brought back'}\n`;
+  return session.options.quiet ? failed : `${table(rows)}${failed}${done}`;
+}
