@@ -2,7 +2,9 @@
  * Builds dist/: bk.cjs (the launcher's target, see packages/cli/launch.cjs), main.cjs (everything of ours and the
  * libraries in pure JavaScript, one file) and worker.cjs (a thread of the pool). Native modules stay outside.
  */
+import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
@@ -25,7 +27,12 @@ const common: BuildOptions = {
   minifyWhitespace: true,
   minifySyntax: true,
   legalComments: 'none',
-  define: { 'import.meta.url': 'importMetaUrl', BK_VERSION: JSON.stringify(version) },
+  define: {
+    'import.meta.url': 'importMetaUrl',
+    BK_VERSION: JSON.stringify(version),
+    // yargs asks for it when it is loaded; the stream that would answer takes 4 ms. Our help sets its own width.
+    'process.stdout.columns': 'undefined',
+  },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'warning',
 };
@@ -66,3 +73,19 @@ const launch = fs.readFileSync(path.join(root, 'packages/cli/launch.cjs'), 'utf8
 put('bk.cjs', launch.replace('__BK_VERSION__', version));
 // Code compiled from an older build is of no use to anybody.
 fs.rmSync(path.join(dist, '.cache'), { recursive: true, force: true });
+if (process.exitCode === undefined) warm();
+
+/** The first run leaves its compiled code for all later ones, so let it be the verb that has to be quick. */
+function warm(): void {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-build-'));
+  const bk = (verb: string, env: NodeJS.ProcessEnv) =>
+    spawnSync(process.execPath, [path.join(dist, 'bk.cjs'), '-C', folder, verb], { env, stdio: 'ignore' });
+  try {
+    fs.writeFileSync(path.join(folder, 'file'), '');
+    const { NODE_COMPILE_CACHE: _, ...env } = process.env;
+    for (const verb of ['init', 'commit']) bk(verb, { ...env, NODE_DISABLE_COMPILE_CACHE: '1' });
+    bk('status', env);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}

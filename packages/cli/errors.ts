@@ -40,6 +40,9 @@ function forPrograms({ code, message, hint, path }: Failure): object {
   return { code, message, ...(hint !== undefined && { hint }), ...(path !== undefined && { path }) };
 }
 
+/** What a person who stopped bk reads; any verb goes on when it is given again. */
+export const INTERRUPTED = 'interrupted; give the same command again to go on';
+
 const NO_SPACE = ['ENOSPC', 'EDQUOT'];
 const HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'free some space, then give the same command again',

@@ -20,8 +20,19 @@ export function writeErr(text: string): void {
   }
 }
 
+/** Characters encoded at a time, so that a large document is not in memory twice. */
+const CHUNK = 1 << 20;
+
 function write(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+  for (let start = 0; start < text.length; ) {
+    let end = start + CHUNK;
+    if (/[\ud800-\udbff]/.test(text.charAt(end - 1))) end++; // Never between the halves of a character.
+    writeBytes(fd, Buffer.from(text.slice(start, end)));
+    start = end;
+  }
+}
+
+function writeBytes(fd: number, bytes: Buffer): void {
   for (let done = 0; done < bytes.length; ) {
     try {
       done += fs.writeSync(fd, bytes, done);

@@ -66,6 +66,7 @@ interface Given {
 
 function commandLine({ verbs, argv, onBuilt }: Given, choose: (verb: Verb, options: unknown) => void): Argv {
   const parser = globals(yargs([]))
+    .wrap(argv.includes('--help') ? helpWidth() : 100)
     .usage(
       'bk versions the metadata of ordinary folders and keeps what you delete.\n\nbk COMMAND [OPTION…] [PATH…]',
     )
@@ -97,6 +98,7 @@ function described(builder: Argv, verb: Verb, helpWanted: boolean): Argv {
   for (const [command, does] of verb.examples) builder.example(command, does);
   const own = keysOf(builder).filter((key) => !GLOBAL.includes(key) && !positionals(verb).includes(key));
   return builder
+    .wrap(helpWidth())
     .group(own, 'Options:')
     .group(GLOBAL, 'For every command:')
     .usage(`bk ${verb.synopsis ?? verb.usage}\n\n${verb.about}`)
@@ -125,8 +127,7 @@ function globals(parser: Argv): Argv {
       encoded: { type: 'boolean', description: 'paths given are spelled as in --json' },
       version: { type: 'boolean', description: 'print the version' },
     })
-    .help('help', 'print this help')
-    .wrap(Math.min(100, process.stderr.columns || 100));
+    .help('help', 'print this help');
 }
 
 function globalOptions(given: Parsed): GlobalOptions {
@@ -188,6 +189,10 @@ function unknownWord(word: string, verb: Verb | undefined, { verbs, argv, help }
 
 function typed(name: string): string {
   return name.length === 1 ? `-${name}` : `--${name}`;
+}
+
+function helpWidth(): number {
+  return Math.min(100, process.stderr.columns || 100);
 }
 
 function positionals({ usage }: Verb): string[] {

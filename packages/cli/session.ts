@@ -3,6 +3,7 @@ import path from 'node:path';
 import { BkError, type RepoPath } from '@bk/core';
 import type { Context, Repository } from '@bk/repo';
 import { bytesOfArgument } from './arguments.ts';
+import { INTERRUPTED } from './errors.ts';
 import { jsonDocument } from './json.ts';
 import { writeErr, writeOut } from './output.ts';
 import { type PathBase, pathArguments } from './paths.ts';
@@ -110,9 +111,7 @@ export class Session {
     const terminal = readline.createInterface({ input: process.stdin, output: process.stderr });
     try {
       const answer = await new Promise<string>((resolve, reject) => {
-        terminal.once('SIGINT', () =>
-          reject(new BkError('interrupted', 'interrupted; give the same command again to go on')),
-        );
+        terminal.once('SIGINT', () => reject(new BkError('interrupted', INTERRUPTED)));
         terminal.once('close', () => resolve(''));
         terminal.question(`${question} [y/N] `).then(resolve, reject);
       });

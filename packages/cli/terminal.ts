@@ -1,5 +1,4 @@
 import fs from 'node:fs';
-import tty from 'node:tty';
 import { decodePath, displayText, type RepoPath } from '@bk/core';
 
 export type ColorChoice = 'auto' | 'always' | 'never';
@@ -17,7 +16,8 @@ const CODES: Readonly<Record<Paint, string>> = {
 
 export function isTerminal(fd: 0 | 1 | 2): boolean {
   try {
-    return fs.fstatSync(fd).isCharacterDevice() && tty.isatty(fd);
+    // node:tty takes 4 ms to load: only where the answer may be yes.
+    return fs.fstatSync(fd).isCharacterDevice() && process.getBuiltinModule('node:tty').isatty(fd);
   } catch {
     return false; // A closed descriptor is no terminal.
   }

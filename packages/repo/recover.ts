@@ -27,7 +27,7 @@ import { Pool } from './pool.ts';
 import type { Repository } from './repository.ts';
 import { commitOf } from './revision.ts';
 import { type From, type Source, Sources } from './sources.ts';
-import { applyElsewhere, applyPlan } from './transaction.ts';
+import { applyElsewhere, applyPlan, mayGiveSpecial } from './transaction.ts';
 import { departedVersions, soughtContents, type Version, versionsAt } from './versions.ts';
 
 export interface RecoverOptions {
@@ -113,8 +113,7 @@ export async function recover(
     });
   }
   if (options.dryRun !== true) repo.beginWriting();
-  const target =
-    options.to === undefined ? undefined : targetOf(repo.layout.root, options.to, options.dryRun !== true);
+  const target = options.to === undefined ? undefined : targetOf(repo.layout.root, options.to);
   const search = await Search.begin(repo, { ...options, wanted, outside: target?.outside }, context);
   try {
     const decision = decideRecovery<Source>({
@@ -130,7 +129,11 @@ export async function recover(
       decision.recoveries as readonly Recovery<Source>[],
       target?.outside === undefined,
     );
-    const failed = decision.failed.map(({ path, reason, earlier }) => ({
+    // A path of which nothing is missing is no failure: given again, the verb does nothing.
+    const unknown = decision.failed.filter(
+      ({ path, version }) => version !== undefined || search.tree.stat(path) === undefined,
+    );
+    const failed = unknown.map(({ path, reason, earlier }) => ({
       path,
       reason: earlier === undefined ? reason : `${reason}; an earlier version can be had`,
     }));
@@ -251,8 +254,7 @@ function carryOut(
     bytes += size;
     context.report({ phase: 'recover', files: ++files, bytes, totalFiles });
   };
-  // These are the person's own files: their special bits come back with them.
-  const options = { special: true, onFile };
+  const options = { special: mayGiveSpecial(repo), onFile };
   const plan = { verb: 'recover', steps };
   const { results, stopped } =
     outside === undefined
@@ -295,17 +297,17 @@ interface Target {
   readonly outside?: string;
 }
 
-/** @param make whether a missing folder outside is made */
-function targetOf(root: string, to: string, make: boolean): Target {
+/** @param to absolute; need not be there yet */
+function targetOf(root: string, to: string): Target {
   const whole = path.resolve(to);
   let existing = whole;
   while (!fs.existsSync(existing)) existing = path.dirname(existing);
-  const real = path.join(fs.realpathSync.native(existing), path.relative(existing, whole));
-  const below = path.relative(root, real);
-  if (below === '') return { path: ROOT };
-  if (below !== '..' && !below.startsWith('../')) return { path: encodePath(bytePath(below) as FsPath) };
-  if (make) fs.mkdirSync(real, { recursive: true });
-  return { path: ROOT, outside: real };
+  const there = fs.realpathSync.native(existing);
+  const missing = path.relative(existing, whole);
+  const below = path.relative(root, path.join(there, missing));
+  const inside = below !== '..' && !below.startsWith('../');
+  const relative = encodePath(bytePath(inside ? below : missing) as FsPath);
+  return inside ? { path: relative } : { path: relative, outside: there };
 }
 
 /** The day it is for the person who asks. */

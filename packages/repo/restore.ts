@@ -25,7 +25,7 @@ import { Pool } from './pool.ts';
 import type { Repository } from './repository.ts';
 import { commitOf } from './revision.ts';
 import { type From, Sources } from './sources.ts';
-import { applyPlan } from './transaction.ts';
+import { applyPlan, mayGiveSpecial } from './transaction.ts';
 import {
   factsOf,
   folderModeAt,
@@ -275,7 +275,11 @@ function apply(repo: Repository, steps: readonly Step[], context: Context): read
     bytes += size;
     context.report({ phase: 'recover', files: ++files, bytes });
   };
-  const { results, stopped } = applyPlan(repo.layout, { verb: 'restore', steps }, { special: true, onFile });
+  const { results, stopped } = applyPlan(
+    repo.layout,
+    { verb: 'restore', steps },
+    { special: mayGiveSpecial(repo), onFile },
+  );
   if (stopped !== undefined) throw stopped;
   return results;
 }
@@ -312,7 +316,8 @@ function remember(repo: Repository, replaced: readonly Replaced[], context: Cont
       target: undefined,
       record: past.record,
       commit: uncommittedMark(old.blake3),
-      timeSec: Math.floor(context.nowMs() / 1000),
+      // After everything that was committed in this second.
+      timeSec: Math.floor(context.nowMs() / 1000) + 1,
       reason: 'replaced',
       confirmed: false,
       released: false,

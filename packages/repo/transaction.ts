@@ -1,11 +1,14 @@
 import type { Step } from '@bk/core';
 import {
+  type Config,
   Journal,
   type Layout,
+  listRefs,
   makeStaging,
   newTransactionId,
   removeStaging,
   SafetyNet,
+  settingsOf,
   syncFileSystem,
 } from '@bk/store';
 import { type ApplyPorts, type ApplyResult, applySteps, TreeFs } from '@bk/worktree';
@@ -14,6 +17,11 @@ export interface TransactionOptions {
   /** Give set-uid and set-gid as recorded. */
   readonly special?: boolean;
   readonly onFile?: (bytes: number) => void;
+}
+
+/** Whether set-uid and set-gid come back as recorded: if all records were made here, or the owner said so (rule 11). */
+export function mayGiveSpecial(repo: { readonly layout: Layout; readonly config: Config }): boolean {
+  return settingsOf(repo.config).setuid || listRefs(repo.layout.history, 'refs/remotes/').length === 0;
 }
 
 /** Carries out a plan as one transaction: journal, staging and net of this repository behind worktree's one writer. */

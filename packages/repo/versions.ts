@@ -48,9 +48,19 @@ export function departedVersions(repo: Repository, decision: Decision, nowMs: nu
       seen.type === object.tracked.type
     )
       continue;
-    versions.push(versionOfTracked(object.tracked, seen.path, { ...now, reason: 'replaced' }));
+    const later = firstRemembered(versions, seen.path);
+    const nowOrBefore = later === undefined ? now : { ...now, nowMs: later - 1 };
+    versions.push(versionOfTracked(object.tracked, seen.path, { ...nowOrBefore, reason: 'replaced' }));
   }
   return versions;
+}
+
+/** When `restore` first replaced something at a path that no commit had: the head's version had left before. */
+function firstRemembered(versions: readonly Version[], path: RepoPath): number | undefined {
+  const times = versions
+    .filter((version) => version.path === path && version.deletedIn === null)
+    .map(({ timeMs }) => timeMs);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** Everything that a commit had at or below some paths; what is at its path now too counts as replaced, not as deleted. */

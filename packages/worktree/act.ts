@@ -78,7 +78,7 @@ function touch(work: Work, step: Extract<Step, { do: 'touch' }>): StepResult {
     ? step.expect.is === 'entry' && sameInode(there.ino, step.expect.inode)
     : isExpected(there, step.expect);
   if (!asPlanned) return conflict(step, 'it has changed meanwhile');
-  if (step.mode !== undefined && !there.isSymbolicLink()) setMode(work, at, there.ino, step.mode);
+  if (step.mode !== undefined && !there.isSymbolicLink()) setMode(work, at, there, step.mode);
   if (step.mtimeNs !== undefined && step.mtimeNs !== there.mtimeNs) {
     work.touches.push({ path: at.path, inode: there.ino, mtimeNs: step.mtimeNs });
   }
@@ -91,7 +91,7 @@ function setFolderMode(work: Work, whole: FsPath, mode: number): void {
   const parent = openIfThere(work.tree, folder);
   const there = parent && work.tree.look(parent, name);
   if (parent === undefined || !there?.isDirectory()) return;
-  setMode(work, { folder: parent, name, path: whole }, there.ino, mode, there.mode);
+  setMode(work, { folder: parent, name, path: whole }, there, mode);
 }
 
 /** Times near enough at once where that is exact; the others through links in staging, all together. */

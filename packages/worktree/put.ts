@@ -212,7 +212,7 @@ function createCopy(work: Work, step: Extract<Step, { do: 'place' }>, source: st
 /** Mode and times as recorded, as far as they are not so already. */
 function settle(work: Work, step: PuttingStep, at: Place, there: fs.BigIntStats): void {
   work.dirty.add(at.folder.path);
-  if (step.do === 'place') setMode(work, at, there.ino, step.mode, there.mode);
+  if (step.do === 'place') setMode(work, at, there, step.mode);
   if (there.mtimeNs !== step.mtimeNs)
     work.touches.push({ path: at.path, inode: there.ino, mtimeNs: step.mtimeNs });
 }

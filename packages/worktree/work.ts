@@ -96,11 +96,13 @@ export function sameInode(a: bigint, b: bigint): boolean {
   return BigInt.asUintN(64, a) === BigInt.asUintN(64, b);
 }
 
-export function setMode(work: Work, at: Place, inode: bigint, mode: number, now?: bigint): void {
-  const mask = work.special ? 0o7777 : 0o1777;
-  if (now !== undefined && (Number(now) & 0o7777) === (mode & mask)) return;
+/** Permissions as recorded. Set-uid and set-gid that the file already has may stay; they are given only if that is wanted. */
+export function setMode(work: Work, at: Place, there: fs.BigIntStats, mode: number): void {
+  const now = Number(there.mode & 0o7777n);
+  const wanted = work.special ? mode : (mode & 0o1777) | (mode & now & 0o6000);
+  if (now === wanted) return;
   try {
-    work.tree.setMode(at.folder, at.name, { inode, mode, special: work.special });
+    work.tree.setMode(at.folder, at.name, { inode: there.ino, mode: wanted, special: true });
   } catch (error) {
     if (!KEEPS_NONE.has(codeOf(error))) throw error;
   }

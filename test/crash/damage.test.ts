@@ -34,7 +34,7 @@ const SPOIL: readonly ((file: string, random: Random) => string)[] = [
   (file, random) =>
     rewrite(file, 'zero', (bytes) => {
       const at = random.below(bytes.length);
-      return bytes.fill(0, at, at + 1 + random.below(4096));
+      return bytes.fill(0, at, Math.min(bytes.length, at + 1 + random.below(4096)));
     }),
   (file, random) =>
     rewrite(file, 'random', (bytes) => {
@@ -62,7 +62,9 @@ function rewrite(file: string, what: string, change: (bytes: Buffer) => Buffer):
 }
 
 function swap(dot: string, files: readonly string[], random: Random): string {
-  const [a, b] = [random.pick(files), random.pick(files)];
+  // Not the names of the person's own inodes: those would be swapped with them.
+  const own = files.filter((at) => fs.statSync(path.join(dot, at)).nlink === 1);
+  const [a, b] = [random.pick(own), random.pick(own)];
   fs.renameSync(path.join(dot, a), path.join(dot, '.swap'));
   if (a !== b) fs.renameSync(path.join(dot, b), path.join(dot, a));
   fs.renameSync(path.join(dot, '.swap'), path.join(dot, b));

@@ -119,7 +119,11 @@ export function repository(root: string, options: RunOptions = {}): void {
 }
 
 /** The error's description on stderr, behind the words for people. */
-export function errorOf(done: Outcome): { readonly code: string; readonly message: string; readonly path?: string } {
+export function errorOf(done: Outcome): {
+  readonly code: string;
+  readonly message: string;
+  readonly path?: string;
+} {
   const line = done.stderr.split('\n').find((one) => one.startsWith('{"error"')) ?? '{"error":{}}';
   return (JSON.parse(line) as { error: { code: string; message: string } }).error;
 }

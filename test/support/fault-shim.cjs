@@ -68,7 +68,11 @@ function beforeMutation(name, args) {
 const PROGRAM = require('node:path').resolve(process.argv[1] ?? '.', '../..');
 function ofTheProgram(subject) {
   if (typeof subject !== 'string') return false;
-  return subject.startsWith(`${PROGRAM}/`) || subject.includes('/node_modules/') || subject.endsWith('/package.json');
+  return (
+    subject.startsWith(`${PROGRAM}/`) ||
+    subject.includes('/node_modules/') ||
+    subject.endsWith('/package.json')
+  );
 }
 
 function beforeRead(name, args) {

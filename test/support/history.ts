@@ -73,7 +73,9 @@ export function records(root: string, rev = 'refs/heads/main'): Map<string, Reco
   return new Map(
     rows.map(({ gitMode, blob, name }) => {
       const text = texts.get(blob) ?? '';
-      const at = decodeName(/(^|\/)\.bkdir$/.test(name) ? `${name.slice(0, -'.bkdir'.length).replace(/\/$/, '')}/` : name);
+      const at = decodeName(
+        /(^|\/)\.bkdir$/.test(name) ? `${name.slice(0, -'.bkdir'.length).replace(/\/$/, '')}/` : name,
+      );
       return [at, { record: JSON.parse(text) as RecordSeen, text, blob, gitMode }];
     }),
   );

@@ -37,10 +37,8 @@ function committed(point: string): string {
   return root;
 }
 
-const DELETED = editedPaths();
-function editedPaths(): readonly string[] {
-  return ['music/album/00 track.flac', 'top.bin'];
-}
+/** What editSmallTree deletes. */
+const DELETED = ['music/album/00 track.flac', 'top.bin'];
 
 function edited(point: string): void {
   editSmallTree(committed(point));
@@ -105,7 +103,10 @@ export const SCENARIOS: readonly Scenario[] = [
   },
   {
     name: 'restore',
-    make: withDeletions,
+    make: (point) => {
+      withDeletions(point);
+      replaceAtomically(path.join(worldAt(point).root, 'notes/todo.txt'), 'never committed\n');
+    },
     command: ['restore', 'notes/todo.txt', '--at', 'HEAD~1'],
     allowed: (world) => ({ changes: new Map([['notes/todo.txt', contentBefore(world, 'notes/todo.txt')]]) }),
   },

@@ -6,12 +6,17 @@ import { PROJECT } from './bk.ts';
 import { temporaryFolder } from './temporary.ts';
 
 /** One wrong statement in one source file. `was` must be there exactly once: if the program changes, so must the bug. */
-export interface SeededBug {
-  readonly name: string;
+export interface WrongStatement {
   /** Below `packages/`. */
   readonly file: string;
   readonly was: string;
   readonly is: string;
+}
+
+/** Most bugs are one statement; where two looks guard each other, both must be blind. */
+export interface SeededBug {
+  readonly name: string;
+  readonly wrong: readonly WrongStatement[];
 }
 
 /**
@@ -20,19 +25,21 @@ export interface SeededBug {
  */
 export function programWith(bug: SeededBug): string {
   const copy = temporaryFolder('bk-seeded-');
-  for (const name of ['packages', 'scripts', 'bin', 'package.json']) {
+  for (const name of ['packages', 'scripts', 'bin', 'package.json', 'tsconfig.json']) {
     fs.cpSync(path.join(PROJECT, name), path.join(copy, name), { recursive: true });
   }
   linkModules(copy);
-  const file = path.join(copy, 'packages', bug.file);
-  const source = fs.readFileSync(file, 'utf8');
-  const times = source.split(bug.was).length - 1;
-  if (times !== 1)
-    throw new Error(`seeded bug "${bug.name}": ${bug.file} has the statement ${times} times: ${bug.was}`);
-  fs.writeFileSync(
-    file,
-    source.replace(bug.was, () => bug.is),
-  );
+  for (const { file, was, is } of bug.wrong) {
+    const source = path.join(copy, 'packages', file);
+    const text = fs.readFileSync(source, 'utf8');
+    const times = text.split(was).length - 1;
+    if (times !== 1)
+      throw new Error(`seeded bug "${bug.name}": ${file} has the statement ${times} times: ${was}`);
+    fs.writeFileSync(
+      source,
+      text.replace(was, () => is),
+    );
+  }
   const built = spawnSync(process.execPath, [path.join(copy, 'scripts/build.ts')], { encoding: 'utf8' });
   if (built.status !== 0) throw new Error(`seeded bug "${bug.name}" does not build: ${built.stderr}`);
   return path.join(copy, 'bin/bk');

@@ -1,5 +1,5 @@
 import type { VerifyOptions, VerifyResult } from '@bk/repo';
-import { counted, size } from '../format.ts';
+import { count, counted, size } from '../format.ts';
 import { listText } from '../lists.ts';
 import { percentage, timeSpan } from '../quantity.ts';
 import type { Style } from '../terminal.ts';
@@ -49,5 +49,5 @@ function verifyText(
     listText(style('yellow', 'could not be read'), unreadable, style),
     listText('edited since the last commit', changed, style),
   ];
-  return `${lists.join('')}${counted(checked, 'file')} looked at, ${size(bytes)} read: ${ok} as recorded\n`;
+  return `${lists.join('')}${counted(checked, 'file')} looked at, ${size(bytes)} read: ${count(ok)} as recorded\n`;
 }
