@@ -27,7 +27,11 @@ export function replaceFile(file: string, data: Uint8Array | string, mode = 0o60
   const bytes = typeof data === 'string' ? Buffer.from(data) : data;
   const temporary = `${file}.tmp`;
   try {
-    const fd = fs.openSync(temporary, fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC, mode);
+    const fd = fs.openSync(
+      temporary,
+      fs.constants.O_WRONLY | fs.constants.O_CREAT | fs.constants.O_TRUNC,
+      mode,
+    );
     try {
       writeFully(fd, bytes);
       fs.fsyncSync(fd);

@@ -13,6 +13,7 @@ export * from './settings.ts';
 export * from './durable.ts';
 export * from './layout.ts';
 export * from './lock.ts';
+export { IndexDamaged } from './index-db/damage.ts';
 export * from './index-db/departed.ts';
 export * from './index-db/index-db.ts';
 export * from './index-db/row.ts';

@@ -13,21 +13,35 @@ export interface Lock {
  * One writer at a time: an exclusive SQLite transaction, which the kernel frees when the process dies, however it dies.
  * @param waitMs how long to wait for another writer; 0: do not
  * @returns undefined if another process has it
+ * @throws BkError `io` if the lock file cannot be used
  */
 export function tryLock(file: string, waitMs = 0): Lock | undefined {
-  const db = new Database(file, { timeout: waitMs });
+  return attempt(file, waitMs) ?? undefined;
+}
+
+/** @returns null if another process has it */
+function attempt(file: string, waitMs: number, emptied = false): Lock | null {
+  let db: Database.Database | undefined;
   try {
+    db = new Database(file, { timeout: waitMs });
     db.pragma('journal_mode = DELETE');
     db.exec('BEGIN EXCLUSIVE');
+    return holding(db);
   } catch (error) {
-    db.close();
+    db?.close();
     const code = String((error as { code?: unknown }).code);
-    if (code.startsWith('SQLITE_BUSY')) return undefined;
-    if (code !== 'SQLITE_NOTADB') throw error;
-    // The file's content is never used, only the kernel's lock on it; garbage in it cannot be locked, so it is replaced.
-    fs.rmSync(file);
-    return tryLock(file, waitMs);
+    if (code.startsWith('SQLITE_BUSY')) return null;
+    if (emptied || !GARBAGE.test(code)) throw unusable(file, error);
   }
+  // The file's content is never used, only the kernel's lock on it; garbage cannot be locked. It is emptied, not
+  // replaced: two that find it at the same time must end up with locks on one and the same inode.
+  fs.truncateSync(file, 0);
+  return attempt(file, waitMs, true);
+}
+
+const GARBAGE = /^SQLITE_(NOTADB|CORRUPT)/;
+
+function holding(db: Database.Database): Lock {
   held.add(db);
   return {
     release() {
@@ -36,6 +50,15 @@ export function tryLock(file: string, waitMs = 0): Lock | undefined {
       db.close();
     },
   };
+}
+
+function unusable(file: string, cause: unknown): unknown {
+  if (!String((cause as { code?: unknown }).code).startsWith('SQLITE_')) return cause;
+  return new BkError('io', `cannot lock ${file}: ${(cause as Error).message}`, {
+    hint: 'look whether .bk can be written and its disk is healthy',
+    path: file,
+    cause,
+  });
 }
 
 /** @throws BkError `locked` if another bk writes in this repository */

@@ -60,9 +60,14 @@ let chunk: Buffer | undefined;
 
 /**
  * Hash of what can be read from an open file from its start, and how many bytes that was.
- * @param expected the size that the caller will check afterwards: a small file read so far is not read on
+ * @param expected the size that the caller will check afterwards: a small file read so far is not read on, and one that
+ *   turns out longer (it grows, or is a device) is given up
  */
-export function hashDescriptor(fd: number, expected?: number, onBytes?: (bytes: number) => void): { hash: ContentHash; size: number } {
+export function hashDescriptor(
+  fd: number,
+  expected?: number,
+  onBytes?: (bytes: number) => void,
+): { hash: ContentHash; size: number } {
   chunk ??= Buffer.allocUnsafeSlow(CHUNK);
   let read = fs.readSync(fd, chunk, 0, CHUNK, 0);
   if (read < CHUNK && read === expected) return { hash: hashBytes(chunk.subarray(0, read)), size: read };
@@ -72,6 +77,7 @@ export function hashDescriptor(fd: number, expected?: number, onBytes?: (bytes: 
     hasher.update(chunk.subarray(0, read));
     size += read;
     onBytes?.(read);
+    if (expected !== undefined && size > expected) break;
     read = fs.readSync(fd, chunk, 0, CHUNK, size);
   }
   return { hash: hasher.digest(), size };

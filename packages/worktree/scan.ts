@@ -1,5 +1,15 @@
 import fs from 'node:fs';
-import { type FsPath, KIND, type KnownDirectory, type Listing, STAT, STAT_WIDTH, type Trust, vouch } from '@bk/core';
+import {
+  type FsPath,
+  KIND,
+  type KnownDirectory,
+  type Listing,
+  STAT,
+  STAT_WIDTH,
+  type Trust,
+  timeNs,
+  vouch,
+} from '@bk/core';
 import { LONG_PATH, withHeldDirectory } from './long-path.ts';
 import { nodePath } from './node-path.ts';
 
@@ -31,7 +41,9 @@ export interface ScanTask {
 
 /** Looks at some directories, each complete or failed. */
 export function scanDirectories(task: ScanTask): DirectoryReport[] {
-  return task.directories.map(({ path, known }) => scanDirectory(task.root, path, { known, trust: task.trust }));
+  return task.directories.map(({ path, known }) =>
+    scanDirectory(task.root, path, { known, trust: task.trust }),
+  );
 }
 
 interface Reference {
@@ -49,16 +61,15 @@ export function scanDirectory(root: string, path: FsPath, reference: Reference):
   }
 }
 
+/** So often a directory is read that is written to meanwhile. */
+const LOOKS = 3;
+
 function look(place: string, path: FsPath, { known, trust }: Reference): DirectoryReport {
-  const observedNs = BigInt(Date.now()) * 1_000_000n;
-  const self = `${place}/.`;
-  const before = fs.lstatSync(nodePath(place.startsWith('/proc/self/fd/') ? self : place), { bigint: true });
-  if (!before.isDirectory()) return { path, state: 'failed', reason: 'not a folder any more' };
-  const names = fs.readdirSync(nodePath(place), 'latin1');
-  names.sort();
-  const { listing, unreadable } = stat(place, names, before);
-  const after = fs.lstatSync(nodePath(self), { bigint: true });
-  if (after.ino !== before.ino) return { path, state: 'failed', reason: 'replaced while it was read' };
+  let seen = lookOnce(place, known === undefined ? undefined : { known, trust });
+  for (let n = 1; seen !== undefined && !seen.still && n < LOOKS; n++) seen = lookOnce(place);
+  if (seen === undefined) return { path, state: 'failed', reason: 'not a folder any more' };
+  if (seen.replaced) return { path, state: 'failed', reason: 'replaced while it was read' };
+  const { listing, unreadable, observedNs } = seen;
   const compared = known === undefined ? undefined : vouch(listing, known, trust);
   if (compared?.same === true && unreadable.length === 0) {
     const folders = listing.names.filter((_, i) => i > 0 && listing.kinds[i] === KIND.dir).join('/');
@@ -76,7 +87,66 @@ function look(place: string, path: FsPath, { known, trust }: Reference): Directo
   };
 }
 
-function stat(place: string, names: readonly string[], self: fs.BigIntStats): { listing: Listing; unreadable: { name: string; reason: string }[] } {
+interface Seen {
+  readonly listing: Listing;
+  readonly unreadable: readonly { readonly name: string; readonly reason: string }[];
+  readonly observedNs: bigint;
+  /** Nothing was made, removed or renamed in it meanwhile: a rename can hide a file from one pass over its folder. */
+  readonly still: boolean;
+  /** It is not the folder any more that it was at the beginning. */
+  readonly replaced: boolean;
+}
+
+/**
+ * @param reference its names are believed if nothing was made, removed or renamed in the folder since; only for a first look
+ * @returns undefined if it is no folder
+ */
+function lookOnce(place: string, reference?: { known: KnownDirectory; trust: Trust }): Seen | undefined {
+  const observedNs = BigInt(Date.now()) * 1_000_000n;
+  const self = `${place}/.`;
+  const before = fs.lstatSync(nodePath(place.startsWith('/proc/self/fd/') ? self : place), { bigint: true });
+  if (!before.isDirectory()) return undefined;
+  const names = namesUnchanged(before, reference) ?? listNames(place);
+  const { listing, unreadable } = stat(place, names, before);
+  const after = fs.lstatSync(nodePath(self), { bigint: true });
+  const replaced =
+    after.ino !== before.ino || after.dev !== before.dev || after.birthtimeNs !== before.birthtimeNs;
+  const all = listing.names.length + unreadable.length === names.length + 1;
+  const still = !replaced && all && after.ctimeNs === before.ctimeNs;
+  return { listing, unreadable, observedNs, still, replaced };
+}
+
+/**
+ * The names that the index knows, if its stat of the folder was taken when they were all that was in it and is still
+ * the same: making, removing or renaming an entry changes a folder's change time. Not where times are coarse.
+ */
+function namesUnchanged(
+  self: fs.BigIntStats,
+  reference: { known: KnownDirectory; trust: Trust } | undefined,
+): readonly string[] | undefined {
+  if (reference === undefined || !reference.trust.stats || !reference.trust.inodes) return undefined;
+  const { names, stats } = reference.known.listing;
+  const settled = timeNs(stats[STAT.ctime]!) <= reference.known.observedNs - reference.trust.grainNs;
+  const same =
+    settled &&
+    stats[STAT.ctime] !== 0n &&
+    stats[STAT.ctime] === BigInt.asIntN(64, self.ctimeNs) &&
+    stats[STAT.mtime] === BigInt.asIntN(64, self.mtimeNs) &&
+    stats[STAT.inode] === BigInt.asIntN(64, self.ino) &&
+    stats[STAT.birth] === BigInt.asIntN(64, self.birthtimeNs);
+  return same ? names.slice(1) : undefined;
+}
+
+function listNames(place: string): readonly string[] {
+  const names = fs.readdirSync(nodePath(place), 'latin1');
+  return names.sort();
+}
+
+function stat(
+  place: string,
+  names: readonly string[],
+  self: fs.BigIntStats,
+): Pick<Seen, 'listing' | 'unreadable'> {
   const kept = ['.'];
   const kinds = new Uint8Array(names.length + 1);
   const modes = new Uint16Array(names.length + 1);
@@ -136,6 +206,10 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOENT: 'not there any more',
   ENOTDIR: 'not a folder any more',
   ELOOP: 'replaced by a link',
+  EISDIR: 'replaced by a folder',
+  ESPIPE: 'not a file any more',
+  ENXIO: 'not a file any more',
+  EINVAL: 'not what it was any more',
   EIO: 'input/output error',
   ESTALE: 'stale file handle',
   ENAMETOOLONG: 'name too long',

@@ -1,5 +1,6 @@
 import type { ContentHash, EntryType, GitId, ObjectId, RepoPath } from '@bk/core';
 import type Database from 'better-sqlite3';
+import { guarded } from './damage.ts';
 
 /** A version of an object that the head no longer has: its file was deleted, or its content replaced. */
 export interface DepartedRow {
@@ -24,16 +25,35 @@ export interface DepartedRow {
   readonly released: boolean;
 }
 
-type Stored = [string, string, string, Buffer | null, bigint, bigint, bigint, string | null, Buffer, bigint, Buffer, bigint, string, bigint, bigint];
+type Stored = [
+  string,
+  string,
+  string,
+  Buffer | null,
+  bigint,
+  string,
+  bigint,
+  string | null,
+  Buffer,
+  bigint,
+  Buffer,
+  bigint,
+  string,
+  bigint,
+  bigint,
+];
 
-const COLUMNS = 'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released';
+const COLUMNS =
+  'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released';
 
-/** What left the head, found by content, by path or by object; rebuilt from the history by `reindex`. */
+const ORDER = 'ORDER BY path, time, id, record, gone_in';
+
+/** What left the head, found by content, by path or by object; rebuilt from the history by `reindex`. Times beyond 2262 fit no INTEGER of SQLite: mtimes are texts. */
 export class DepartedTable {
   static readonly schema = `
     CREATE TABLE IF NOT EXISTS departed (
       id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL, blake3 BLOB, size INTEGER NOT NULL,
-      mtime INTEGER NOT NULL, mode INTEGER NOT NULL, target TEXT, record BLOB NOT NULL, inode INTEGER NOT NULL,
+      mtime TEXT NOT NULL, mode INTEGER NOT NULL, target TEXT, record BLOB NOT NULL, inode INTEGER NOT NULL,
       gone_in BLOB NOT NULL, time INTEGER NOT NULL, reason TEXT NOT NULL, confirmed INTEGER NOT NULL,
       released INTEGER NOT NULL, UNIQUE (id, record, gone_in));
     CREATE INDEX IF NOT EXISTS departed_content ON departed (blake3);
@@ -54,7 +74,7 @@ export class DepartedTable {
         row.type,
         row.blake3 === undefined ? null : Buffer.from(row.blake3, 'hex'),
         row.size,
-        row.mtimeNs,
+        String(row.mtimeNs),
         row.mode,
         row.target ?? null,
         Buffer.from(row.record, 'hex'),
@@ -73,47 +93,69 @@ export class DepartedTable {
   }
 
   markReleased(rows: Iterable<DepartedRow>): void {
-    const mark = this.#db.prepare('UPDATE departed SET released = 1 WHERE id = ? AND record = ? AND gone_in = ?');
-    this.#db.transaction(() => {
-      for (const row of rows) mark.run(row.id, Buffer.from(row.record, 'hex'), Buffer.from(row.commit, 'hex'));
-    })();
+    guarded(() => {
+      const mark = this.#db.prepare(
+        'UPDATE departed SET released = 1 WHERE id = ? AND record = ? AND gone_in = ?',
+      );
+      this.#db.transaction(() => {
+        for (const row of rows)
+          mark.run(row.id, Buffer.from(row.record, 'hex'), Buffer.from(row.commit, 'hex'));
+      })();
+    });
   }
 
   all(): DepartedRow[] {
-    return this.#select('ORDER BY path, time', []);
+    return guarded(() => this.#select<[]>(`TRUE ${ORDER}`).all()).map(departedRow);
   }
 
   unreleased(): DepartedRow[] {
-    return this.#select('WHERE released = 0 ORDER BY path, time', []);
+    return guarded(() => this.#select<[]>(`released = 0 ${ORDER}`).all()).map(departedRow);
   }
 
   /** Deleted objects (not mere replaced versions) that had one of these contents, or were folders at one of these paths. */
   deletedWith(contents: ReadonlySet<ContentHash>, folders: ReadonlySet<RepoPath>): DepartedRow[] {
-    if (contents.size + folders.size === 0 || this.#db.prepare('SELECT 1 FROM departed LIMIT 1').get() === undefined) return [];
-    const query = <V>(where: string) =>
-      this.#db.prepare<[V], Stored>(`SELECT ${COLUMNS} FROM departed WHERE ${where} AND reason = 'deleted'`).raw().safeIntegers();
-    const byContent = query<Buffer>('blake3 = ?');
-    const byPath = query<string>(`path = ? AND type = 'dir'`);
-    return [
-      ...[...contents].flatMap((hash) => byContent.all(Buffer.from(hash, 'hex'))),
-      ...[...folders].flatMap((path) => byPath.all(path)),
-    ].map(departedRow);
+    if (contents.size + folders.size === 0) return [];
+    return guarded(() => {
+      if (this.#db.prepare('SELECT 1 FROM departed LIMIT 1').get() === undefined) return [];
+      const byContent = this.#select<[Buffer]>(`reason = 'deleted' AND blake3 = ? ${ORDER}`);
+      const byPath = this.#select<[string]>(`reason = 'deleted' AND type = 'dir' AND path = ? ${ORDER}`);
+      return [
+        ...[...contents].flatMap((hash) => byContent.all(Buffer.from(hash, 'hex'))),
+        ...[...folders].flatMap((path) => byPath.all(path)),
+      ].map(departedRow);
+    });
   }
 
-  #select(where: string, values: readonly string[]): DepartedRow[] {
-    return this.#db.prepare<string[], Stored>(`SELECT ${COLUMNS} FROM departed ${where}`).raw().safeIntegers().all(...values).map(departedRow);
+  #select<V extends unknown[]>(where: string): Database.Statement<V, Stored> {
+    return this.#db.prepare<V, Stored>(`SELECT ${COLUMNS} FROM departed WHERE ${where}`).raw().safeIntegers();
   }
 }
 
 function departedRow(row: Stored): DepartedRow {
-  const [id, path, type, blake3, size, mtime, mode, target, record, inode, commit, time, reason, confirmed, released] = row;
+  const [
+    id,
+    path,
+    type,
+    blake3,
+    size,
+    mtime,
+    mode,
+    target,
+    record,
+    inode,
+    commit,
+    time,
+    reason,
+    confirmed,
+    released,
+  ] = row;
   return {
     id: id as ObjectId,
     path: path as RepoPath,
     type: type as EntryType,
     blake3: blake3 === null ? undefined : (blake3.toString('hex') as ContentHash),
     size: Number(size),
-    mtimeNs: mtime,
+    mtimeNs: BigInt(mtime),
     mode: Number(mode),
     target: target ?? undefined,
     record: record.toString('hex') as GitId,

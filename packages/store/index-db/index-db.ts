@@ -1,11 +1,19 @@
 import fs from 'node:fs';
-import { BkError, type ContentHash, type GitId, type KnownDirectory, type ObjectId, type RepoPath } from '@bk/core';
+import {
+  type ContentHash,
+  type GitId,
+  HASH_BYTES,
+  type KnownDirectory,
+  type ObjectId,
+  type RepoPath,
+  STAT,
+  STAT_WIDTH,
+  timeNs,
+} from '@bk/core';
 import Database from 'better-sqlite3';
+import { asDamage, guarded, IndexDamaged } from './damage.ts';
 import { type DepartedRow, DepartedTable } from './departed.ts';
 import { decodeRow, encodeRow } from './row.ts';
-
-/** Raised while the index cannot be used; the caller throws it away and rebuilds it, never decides by it. */
-export class IndexDamaged extends Error {}
 
 const FORMAT = 1;
 const SCHEMA = `
@@ -26,6 +34,12 @@ export interface IndexUpdate {
   readonly departed?: Iterable<DepartedRow>;
   /** Objects that are back. */
   readonly returned?: Iterable<ObjectId>;
+}
+
+/** A file that has a content: its inode when it was last seen (0n: not known) and its mtime. */
+export interface ContentOwner {
+  readonly inode: bigint;
+  readonly mtimeNs: bigint;
 }
 
 /**
@@ -55,7 +69,10 @@ export class IndexDb {
         db.pragma('synchronous = NORMAL');
         db.pragma('cache_size = -16000');
         const tables = db.prepare(`SELECT count(*) FROM sqlite_master`).pluck().get();
-        if (tables === 0) db.exec(`BEGIN IMMEDIATE; ${SCHEMA} ${DepartedTable.schema} INSERT OR IGNORE INTO meta VALUES ('format', '${FORMAT}'); COMMIT`);
+        if (tables === 0)
+          db.exec(
+            `BEGIN IMMEDIATE; ${SCHEMA} ${DepartedTable.schema} INSERT OR IGNORE INTO meta VALUES ('format', '${FORMAT}'); COMMIT`,
+          );
         const format = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'format'`).pluck().get();
         if (format !== String(FORMAT)) throw new IndexDamaged(`index format ${format}`);
         return new IndexDb(db);
@@ -112,14 +129,13 @@ export class IndexDb {
 
   /** All directories at and below a path, in byte order of their paths. */
   *below(path: RepoPath): Generator<[RepoPath, KnownDirectory]> {
-    const statement = this.#db
-      .prepare<string[], [RepoPath, Buffer]>(
-        path === ''
-          ? 'SELECT path, row FROM directories ORDER BY path'
-          : `SELECT path, row FROM directories WHERE path = ? OR (path > ? || '/' AND path < ? || '0') ORDER BY path`,
-      )
-      .raw();
-    const rows = guarded(() => statement.iterate(...(path === '' ? [] : [path, path, path])));
+    const within = path === '' ? '' : `WHERE path = ? OR (path > ? || '/' AND path < ? || '0')`;
+    const rows = guarded(() =>
+      this.#db
+        .prepare<string[], [RepoPath, Buffer]>(`SELECT path, row FROM directories ${within} ORDER BY path`)
+        .raw()
+        .iterate(...(path === '' ? [] : [path, path, path])),
+    );
     try {
       for (const [name, row] of rows) {
         const known = decodeRow(row);
@@ -154,13 +170,27 @@ export class IndexDb {
 
   /** Contents among the wanted ones that the head still has: one pass over all rows. */
   living(wanted: ReadonlySet<ContentHash>): Set<ContentHash> {
-    const found = new Set<ContentHash>();
+    return new Set(this.owners(wanted).keys());
+  }
+
+  /** Which files of the head have one of the wanted contents: one pass over all rows. */
+  owners(wanted: ReadonlySet<ContentHash>): Map<ContentHash, ContentOwner[]> {
+    const found = new Map<ContentHash, ContentOwner[]>();
     if (wanted.size === 0) return found;
-    for (const [, known] of this.below('' as RepoPath)) {
-      const hashes = Buffer.from(known.hashes.buffer, known.hashes.byteOffset, known.hashes.byteLength);
-      for (let at = 0; at < hashes.length; at += 32) {
-        const hash = hashes.toString('hex', at, at + 32) as ContentHash;
-        if (wanted.has(hash)) found.add(hash);
+    const first = new Set([...wanted].map((hash) => Number.parseInt(hash.slice(0, 8), 16)));
+    for (const [, { listing, hashes }] of this.below('' as RepoPath)) {
+      const column = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
+      for (let k = 1; k < listing.names.length; k++) {
+        if (!first.has(column.readUInt32BE(k * HASH_BYTES))) continue;
+        const hash = column.toString('hex', k * HASH_BYTES, (k + 1) * HASH_BYTES) as ContentHash;
+        if (!wanted.has(hash)) continue;
+        const owner = {
+          inode: BigInt.asUintN(64, listing.stats[k * STAT_WIDTH + STAT.inode]!),
+          mtimeNs: timeNs(listing.stats[k * STAT_WIDTH + STAT.mtime]!),
+        };
+        const owners = found.get(hash);
+        if (owners === undefined) found.set(hash, [owner]);
+        else owners.push(owner);
       }
     }
     return found;
@@ -171,29 +201,8 @@ export class IndexDb {
   }
 
   #meta(key: string): string | undefined {
-    return guarded(() => this.#db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(key));
+    return guarded(() =>
+      this.#db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(key),
+    );
   }
-}
-
-function guarded<T>(work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    throw asDamage(error);
-  }
-}
-
-const DAMAGE = /^SQLITE_(CORRUPT|NOTADB|SCHEMA|ERROR|FORMAT|MISMATCH|CONSTRAINT)/;
-
-function asDamage(error: unknown): unknown {
-  const code = (error as { code?: unknown }).code;
-  if (typeof code !== 'string') return error;
-  if (DAMAGE.test(code)) return new IndexDamaged((error as Error).message, { cause: error });
-  if (code.startsWith('SQLITE_FULL')) {
-    return new BkError('no-space', 'cannot write the index: no space left', { hint: 'free some space, then give the same command again', cause: error });
-  }
-  if (code.startsWith('SQLITE_BUSY')) {
-    return new BkError('locked', 'cannot use the index: another bk is writing it', { hint: 'wait until it is done', cause: error });
-  }
-  return code.startsWith('SQLITE_') ? new BkError('io', `cannot use the index: ${(error as Error).message}`, { cause: error }) : error;
 }

@@ -82,6 +82,11 @@ export function decodeRow(bytes: Uint8Array): KnownDirectory | undefined {
   return { tree, observedNs: row.readBigInt64LE(16), mount, listing, hashes, ids, records, protections };
 }
 
+/** Whether a row, known to be undamaged, says that a file system was mounted there; costs next to nothing. */
+export function isMountRow(row: Uint8Array): boolean {
+  return ((row[44] ?? 0) & FLAG_MOUNT) !== 0;
+}
+
 /** Typed arrays need their columns on 8-byte borders: copies the row if its bytes do not lie on one. */
 function aligned(bytes: Uint8Array): Buffer {
   if (bytes.byteOffset % 8 === 0) return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

@@ -1,0 +1,100 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { BkError, type ContentHash, contentHash } from '@bk/core';
+import { replaceFile } from './durable.ts';
+
+/** A promise to another repository: these contents are not let go of before `untilMs` (ms since 1970, by the clock here). */
+interface Lease {
+  readonly grantedMs: number;
+  readonly untilMs: number;
+  readonly contents: readonly ContentHash[];
+}
+
+type Leases = Readonly<Record<string, Lease>>;
+
+/** Where leases are: they outlive the process that gave them. */
+function leasesFile(layout: { readonly dot: string }): string {
+  return path.join(layout.dot, 'leases.json');
+}
+
+/**
+ * Contents that were promised to others and must not be let go of now, with the end of the promise. A clock that was
+ * set back ends no promise. Whoever lets go asks under the repository's lock.
+ * @throws BkError 'damaged' if they cannot be told: then nothing may be let go of
+ */
+export function activeLeases(layout: { readonly dot: string }, nowMs: number): ReadonlyMap<ContentHash, number> {
+  const active = new Map<ContentHash, number>();
+  for (const lease of Object.values(readLeases(layout))) {
+    if (!isActive(lease, nowMs)) continue;
+    for (const blake3 of lease.contents)
+      active.set(blake3, Math.max(lease.untilMs, active.get(blake3) ?? 0));
+  }
+  return active;
+}
+
+/**
+ * Promises, durably; only for the holder of the repository's lock.
+ * @returns the promise's name
+ */
+export function grantLease(
+  layout: { readonly dot: string },
+  contents: readonly ContentHash[],
+  { nowMs, forMs, most }: { readonly nowMs: number; readonly forMs: number; readonly most: number },
+): string {
+  const others = activeOnes(layout, nowMs);
+  if (others.length >= most) {
+    throw new BkError('refused', `cannot promise to keep contents: ${others.length} promises are open`, {
+      hint: 'they end by themselves; try again later',
+    });
+  }
+  const id = randomBytes(16).toString('hex');
+  const lease: Lease = { grantedMs: nowMs, untilMs: nowMs + forMs, contents };
+  write(layout, [...others, [id, lease]]);
+  return id;
+}
+
+/** Ends a promise; one that is not known is none. Only for the holder of the lock. */
+export function releaseLease(layout: { readonly dot: string }, id: string, nowMs: number): void {
+  const all = readLeases(layout);
+  if (!Object.hasOwn(all, id)) return;
+  write(layout, activeOnes(layout, nowMs).filter(([other]) => other !== id));
+}
+
+function isActive({ grantedMs, untilMs }: Lease, nowMs: number): boolean {
+  return nowMs < untilMs || nowMs < grantedMs;
+}
+
+function activeOnes(layout: { readonly dot: string }, nowMs: number): [string, Lease][] {
+  return Object.entries(readLeases(layout)).filter(([, lease]) => isActive(lease, nowMs));
+}
+
+function write(layout: { readonly dot: string }, leases: readonly (readonly [string, Lease])[]): void {
+  replaceFile(leasesFile(layout), `${JSON.stringify({ v: 1, leases: Object.fromEntries(leases) })}\n`);
+}
+
+function readLeases(layout: { readonly dot: string }): Leases {
+  const file = leasesFile(layout);
+  let text: string;
+  try {
+    text = fs.readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    throw error;
+  }
+  try {
+    const { v, leases } = JSON.parse(text) as { v: unknown; leases: Leases };
+    if (v !== 1) throw new Error(`version ${String(v)}`);
+    for (const lease of Object.values(leases)) {
+      if (![lease.grantedMs, lease.untilMs].every(Number.isFinite)) throw new Error('a time is none');
+      lease.contents.forEach(contentHash);
+    }
+    return leases;
+  } catch (cause) {
+    throw new BkError('damaged', `cannot read ${file}: it is not what bk writes`, {
+      path: file,
+      hint: 'no promise lasts longer than an hour: remove it after that time',
+      cause,
+    });
+  }
+}
