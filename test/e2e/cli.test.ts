@@ -153,6 +153,14 @@ describe('output', () => {
     expect(full).toMatchObject({ status: 4, stderr: expect.stringContaining('no space') });
   });
 
+  test('a long text arrives whole, whatever characters it has', () => {
+    const module = JSON.stringify(path.join(PROJECT, 'packages/cli/output.ts'));
+    const script = `import(${module}).then(({ writeOut }) => writeOut('a' + '\u{1f600}'.repeat(1_500_000)))`;
+    const node = path.join(PROJECT, 'node_modules/.bin/node');
+    const { stdout } = spawnSync(node, ['-e', script], { encoding: 'utf8', maxBuffer: 1 << 24 });
+    expect(stdout === `a${'\u{1f600}'.repeat(1_500_000)}`).toBe(true);
+  });
+
   test('names cannot obey: no control character reaches the output', () => {
     const root = temporaryFolder('bk-esc-');
     fs.writeFileSync(path.join(root, 'a\x1b]0;owned\x07\nb\u202e.txt'), '');

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { smallTree } from '../../fixtures/small-tree.ts';
+import { replaceAtomically, smallTree } from '../../fixtures/small-tree.ts';
 import { bk, explained, repository, run } from '../support/bk.ts';
 import { fsckProblems } from '../support/history.ts';
 import { type FileSystem, mounted, must, needsFileSystem } from '../support/mounts.ts';
@@ -55,6 +55,10 @@ describe.each(TABLE)('$fileSystem', ({ fileSystem, deletion, overwrite }) => {
     const back = run(['-C', root, 'recover', 'file 1.txt']);
     expect({ deletion: back.code === 0 }).toEqual({ deletion });
     if (deletion) expect(differences(before, snapshot(root), { inode: false })).toEqual([]);
+    replaceAtomically(path.join(root, 'file 3.txt'), 'saved by an editor\n');
+    expect(protects(doctor.protection.replacement)).toBe(
+      netContents(root).has(before.get('file 3.txt')?.blake3 ?? ''),
+    );
     expect({ overwrite: protects(doctor.protection.overwrite) }).toEqual({ overwrite });
     fs.writeFileSync(path.join(root, 'file 2.txt'), 'written over in place\n');
     const earlier = [...contentsOf(before)].filter((hash) => before.get('file 2.txt')?.blake3 === hash);

@@ -108,12 +108,15 @@ describe('commit PATH', () => {
     ).toEqual(['notes/letter.txt', 'top.bin']);
   });
 
-  test('half of a move is no loss of identity once the other half is committed', () => {
+  test('one end of a move stands for both', () => {
     const { root, at } = small();
     fs.renameSync(at('top.bin'), at('notes/top.bin'));
     const before = records(root).get('top.bin')?.record.id;
-    bk(['-C', root, 'commit', '-m', 'x'], { expect: [0] });
+    const { changes } = bk(['-C', root, 'commit', '-m', 'x', 'notes'], { expect: [0] });
+    expect(changes).toMatchObject([{ type: 'renamed', from: 'top.bin', path: 'notes/top.bin' }]);
     expect(records(root).get('notes/top.bin')?.record.id).toBe(before);
+    expect(records(root).has('top.bin')).toBe(false);
+    expect(bk(['-C', root, 'status']).changes).toEqual([]);
   });
 });
 

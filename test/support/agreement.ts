@@ -1,6 +1,5 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import path from 'node:path';
 import { bytePath } from '../../fixtures/byte-path.ts';
 import { type RecordAt, records, recordTime } from './history.ts';
 import { type Snapshot, type SnapshotEntry, show, snapshot } from './snapshot.ts';
@@ -38,15 +37,17 @@ function wrongFile(root: string, at: string, entry: SnapshotEntry, is: RecordAt 
     ['mtime', record.mtime, recordTime(entry.mtimeNs)],
     ['mode', record.mode, entry.mode.toString(8).padStart(4, '0')],
   ];
-  if (entry.type === 'symlink') wanted.push(['target', latin1Of(record.target ?? ''), targetOf(root, at)]);
+  if (entry.type === 'symlink')
+    wanted.push(['target', bytesOfTarget(record.target ?? '', entry.size), targetOf(root, at)]);
   return wanted
     .filter(([, got, want]) => got !== want)
     .map(([what, got, want]) => `${show(at)}: ${what} is ${got}, not ${want}`);
 }
 
-/** A target is text, or encoded like a name if it is not UTF-8. */
-function latin1Of(target: string): string {
+/** A target is text, or encoded like a name if it is not UTF-8: then its size is not that of the text. */
+function bytesOfTarget(target: string, size: number): string {
   const bytes = Buffer.from(target).toString('latin1');
+  if (bytes.length === size) return bytes;
   return bytes.replace(/%([0-9A-F]{2})/g, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
@@ -120,5 +121,3 @@ function otherThanB3sum(
 export function ids(root: string): Map<string, string> {
   return new Map([...records(root)].map(([at, { record }]) => [at, record.id]));
 }
-
-export const inRoot = (root: string, ...names: readonly string[]) => path.join(root, ...names);

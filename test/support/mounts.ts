@@ -109,6 +109,11 @@ export class Template {
     if (this.#image) this.#build();
   }
 
+  /** Whether times and inodes come back, too; else only what `make` writes. */
+  get exact(): boolean {
+    return this.#image;
+  }
+
   /** @returns the folder, as `make` left it; what an earlier round did there is gone */
   fresh(): string {
     this.#clear();

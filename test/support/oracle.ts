@@ -42,8 +42,16 @@ export function observe(point: string): World {
 
 /** What the net really holds, hashed; names are not believed. */
 export function netContents(root: string): Set<string> {
-  const net = path.join(root, '.bk/safety');
-  return fs.existsSync(net) ? contentsOf(snapshot(net)) : new Set();
+  return contentsIn(path.join(root, '.bk/safety'));
+}
+
+/** What was captured and is on its way into the net; the next command brings it there. */
+function stagedContents(root: string): Set<string> {
+  return contentsIn(path.join(root, '.bk/staging'));
+}
+
+function contentsIn(folder: string): Set<string> {
+  return fs.existsSync(folder) ? contentsOf(snapshot(folder)) : new Set();
 }
 
 /**
@@ -54,6 +62,7 @@ export function netContents(root: string): Set<string> {
 export function losses(world: World, allowed: Allowed = {}): string[] {
   const tree = snapshot(world.root);
   const held = new Set([...contentsOf(tree), ...netContents(world.root)]);
+  if (allowed.settled !== true) for (const hash of stagedContents(world.root)) held.add(hash);
   const planned = allowed.changes ?? new Map<string, readonly string[]>();
   const lost = [...world.contents].filter((hash) => !held.has(hash) && !allowed.released?.has(hash));
   return [
@@ -140,12 +149,13 @@ export function restless(root: string, command: readonly string[]): string[] {
 }
 
 /** The head's tree without what differs from run to run (new ids): for "same end state as an undisturbed run". */
-export function endState(root: string): Map<string, string> {
+export function endState(root: string, times = true): Map<string, string> {
   if (head(root) === null) return new Map();
   return new Map(
     [...records(root)].map(([at, { record }]) => {
       const { id: _, was: __, linked, ...rest } = record;
-      return [at, JSON.stringify({ ...rest, linked: linked !== undefined })];
+      const { mtime } = rest;
+      return [at, JSON.stringify({ ...rest, mtime: times ? mtime : '', linked: linked !== undefined })];
     }),
   );
 }

@@ -39,7 +39,7 @@ export class Stage {
     if (scenario.finish !== undefined) run(['-C', root, ...scenario.finish]);
     this.ops = ops;
     this.async = async;
-    this.#wantedEnd = endState(root);
+    this.#wantedEnd = endState(root, this.#template.exact);
     this.#wantedTree = snapshot(root);
     this.#world = observe(this.#template.fresh());
   }
@@ -83,15 +83,26 @@ export class Stage {
    * @param depth 0: the same command again; 1: `status` first; 2: and the index made anew, and two more runs
    */
   aftermath(depth: number): string[] {
+    try {
+      return this.#aftermath(depth);
+    } catch (error) {
+      return [`O6: the look afterwards broke off: ${String(error).slice(0, 300)}`];
+    }
+  }
+
+  #aftermath(depth: number): string[] {
     const found: string[] = [];
     if (depth > 0 && this.scenario.name !== 'init')
       found.push(...this.#run(['status'], [0, 1]), ...this.losses(true));
     found.push(...this.#run(this.scenario.command, this.scenario.name === 'init' ? [0, 3] : [0]));
     if (this.scenario.finish !== undefined) found.push(...this.#run(this.scenario.finish, [0]));
     found.push(...this.losses(true), ...leftovers(this.root));
-    found.push(...otherEnd(endState(this.root), this.#wantedEnd));
+    found.push(...otherEnd(endState(this.root, this.#template.exact), this.#wantedEnd));
     found.push(
-      ...differences(this.#wantedTree, snapshot(this.root), { inode: false }).map((what) => `end: ${what}`),
+      ...differences(this.#wantedTree, snapshot(this.root), {
+        inode: false,
+        times: this.#template.exact,
+      }).map((what) => `end: ${what}`),
     );
     if (depth > 1)
       found.push(...restless(this.root, this.scenario.command), ...indexDisagreements(this.root));

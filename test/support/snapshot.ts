@@ -68,6 +68,8 @@ export function hashOf(bytes: Buffer): string {
 export interface CompareOptions {
   /** Files put back are new inodes. */
   readonly inode?: boolean;
+  /** False: files made at another time. */
+  readonly times?: boolean;
   /** Folder times change with their contents, so they are never compared. */
   readonly ignore?: (path: string) => boolean;
 }
@@ -79,7 +81,7 @@ export function differences(before: Snapshot, after: Snapshot, options: CompareO
     if (options.ignore?.(path)) continue;
     const is = after.get(path);
     if (is === undefined) found.push(`${show(path)} is gone`);
-    else found.push(...changed(was, is, options.inode !== false).map((what) => `${show(path)}: ${what}`));
+    else found.push(...changed(was, is, options).map((what) => `${show(path)}: ${what}`));
   }
   for (const path of after.keys()) {
     if (!before.has(path) && !options.ignore?.(path)) found.push(`${show(path)} is new`);
@@ -87,14 +89,18 @@ export function differences(before: Snapshot, after: Snapshot, options: CompareO
   return found;
 }
 
-function changed(was: SnapshotEntry, is: SnapshotEntry, inode: boolean): string[] {
+function changed(
+  was: SnapshotEntry,
+  is: SnapshotEntry,
+  { inode = true, times = true }: CompareOptions,
+): string[] {
   if (was.type !== is.type) return [`was a ${was.type}, is a ${is.type}`];
   const found: string[] = [];
   if (was.blake3 !== is.blake3)
     found.push(`content ${was.blake3.slice(0, 8)} became ${is.blake3.slice(0, 8)}`);
   if (was.type !== 'symlink' && was.mode !== is.mode)
     found.push(`mode ${was.mode.toString(8)} became ${is.mode.toString(8)}`);
-  if (was.type === 'file' && was.mtimeNs !== is.mtimeNs)
+  if (times && was.type === 'file' && was.mtimeNs !== is.mtimeNs)
     found.push(`mtime ${was.mtimeNs} became ${is.mtimeNs}`);
   if (inode && was.inode !== is.inode) found.push(`inode ${was.inode} became ${is.inode}`);
   return found;
