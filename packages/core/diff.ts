@@ -91,6 +91,7 @@ function contentDiffers(seen: SeenEntry, tracked: TrackedEntry, evidence: Eviden
 function isRot(seen: SeenEntry, tracked: TrackedEntry): boolean {
   return (
     seen.type === 'file' &&
+    tracked.racy !== true &&
     seen.blake3 !== undefined &&
     sameInode(seen, tracked) &&
     seen.size === tracked.size &&

@@ -22,6 +22,8 @@ export interface TrackedEntry extends Inode {
   readonly mode: number;
   /** The blob that holds its record. */
   readonly record: GitId;
+  /** It may have been written to just after its content was read, and its stat does not tell: no proof of the content. */
+  readonly racy?: boolean;
 }
 
 /** An entry as a scan found it now; its content is known only if the index vouched for it or it was hashed. */

@@ -99,7 +99,8 @@ export function vouch(seen: Listing, known: KnownDirectory, trust: Trust): Vouch
       continue;
     }
     place[i] = k;
-    if (trust.stats && unchanged(seen, i, theirs, k, trust.inodes) && seen.stats[i * STAT_WIDTH + STAT.ctime]! <= racyFrom) vouched[i] = 1;
+    const settled = timeNs(seen.stats[i * STAT_WIDTH + STAT.ctime]!) <= racyFrom;
+    if (trust.stats && settled && unchanged(seen, i, theirs, k, trust.inodes)) vouched[i] = 1;
     else if (seen.kinds[i] === KIND.dir && sameFolder(seen, i, theirs, k)) vouched[i] = 1;
     else same = false;
   }
@@ -111,7 +112,8 @@ function sameFolder(seen: Listing, i: number, known: Listing, k: number): boolea
 }
 
 function unchanged(seen: Listing, i: number, known: Listing, k: number, inodes: boolean): boolean {
-  if (seen.kinds[i] !== known.kinds[k] || seen.modes[i] !== known.modes[k] || seen.kinds[i] === KIND.dir) return false;
+  if (seen.kinds[i] !== known.kinds[k] || seen.modes[i] !== known.modes[k] || seen.kinds[i] === KIND.dir)
+    return false;
   const a = seen.stats;
   const b = known.stats;
   const x = i * STAT_WIDTH;

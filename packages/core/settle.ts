@@ -21,7 +21,7 @@ import type { ContentHash } from './ids.ts';
  * Which object an entry is, identify decides from these contents as from those that were read: what was settled and
  * what was not give one and the same answer.
  *
- * The caller gives inode 0n to tracked entries whose stat is no proof (racy: changed within the clock's grain).
+ * A racy entry (changed within the clock's grain) settles nothing: its stat is no proof of its content, only of its identity.
  */
 export function settle(input: Observed): Observed {
   const contents = contentsByStat(input);
@@ -52,7 +52,7 @@ function contentsByStat(input: Observed): (seen: SeenEntry) => ContentHash | und
     return others.get(rough)?.find((other) => sameStat(other, entry));
   };
   const learn = (tracked: TrackedEntry): void => {
-    if (!hasStat(tracked) || tracked.blake3 === undefined) return;
+    if (tracked.racy === true || !hasStat(tracked) || tracked.blake3 === undefined) return;
     const rough = roughStat(tracked);
     const known = find(tracked, rough);
     if (known !== undefined) {
