@@ -11,24 +11,25 @@ import {
   type PathProblem,
   type RepoPath,
   summaryOf,
-  type TrackedEntry,
 } from '@bk/core';
 import { PackWriter, updateRef } from '@bk/store';
 import { BUSY } from '@bk/worktree';
+import { type Chosen, choose, withoutBusy } from './choose.ts';
+import { compareWithHead } from './compare.ts';
+import type { Contents } from './contents.ts';
 import type { Context } from './context.ts';
-import { compareWithHead, pathFilter } from './compare.ts';
 import type { Decision } from './decide.ts';
 import { foundOf } from './decide.ts';
-import type { Contents } from './contents.ts';
 import { type Found, protectionOf } from './draft.ts';
+import { editTree, effectOf } from './edit-tree.ts';
 import { isProtected, type Keep, NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
+import { indexUpdate } from './record-index.ts';
 import { idSource, type Recorded, recordsOf, writeRecords } from './records.ts';
 import { releaseDeparted } from './release.ts';
 import { MAIN, type Repository } from './repository.ts';
-import { indexUpdate } from './record-index.ts';
 import { signatureOf } from './signature.ts';
-import { TreeEdits, writeTrees } from './trees.ts';
+import { writeTrees } from './trees.ts';
 
 export interface CommitOptions {
   readonly message?: string;
@@ -55,7 +56,11 @@ export interface CommitResult {
 }
 
 /** Records the state of the folder: observe and decide as status does, extend the net, then pack, ref and index. */
-export async function commit(repo: Repository, options: CommitOptions, context: Context): Promise<CommitResult> {
+export async function commit(
+  repo: Repository,
+  options: CommitOptions,
+  context: Context,
+): Promise<CommitResult> {
   if (options.dryRun !== true) repo.beginWriting();
   const pool = new Pool();
   try {
@@ -63,62 +68,60 @@ export async function commit(repo: Repository, options: CommitOptions, context: 
     // Where there are only additions, nothing can be refused or left out: the net is extended while files are read.
     const early = options.dryRun !== true && (options.paths ?? []).length === 0;
     const onAdded = (batch: readonly Found[], { hashes }: Contents) => net.add(newContents(batch, hashes));
-    const decision = await compareWithHead(repo, { all: true, rehash: false, pool, ...(early && { onAdded }) }, context);
+    const decision = await compareWithHead(
+      repo,
+      { all: true, rehash: false, pool, ...(early && { onAdded }) },
+      context,
+    );
     const chosen = choose(decision, options.paths);
     refuseAbsurd(repo, chosen, options);
     const parents = repo.head === undefined ? [] : [repo.head];
-    const deleted = chosen.changes.filter(({ type }) => type === 'deleted');
-    const policy = await deletionPolicy(deleted, options);
-    const report = {
+    const policy = await deletionPolicy(chosen.changes.filter(isDeletion), options);
+    const given = { repo, decision, chosen, policy, options, context, net };
+    const made =
+      options.dryRun === true
+        ? { commit: null, unprotected: 0, changes: chosen.changes, busy: [] }
+        : await record(given);
+    const deletions = made.changes.filter(isDeletion).length;
+    return {
+      commit: made.commit,
       parents,
-      changes: chosen.changes,
-      summary: summaryOf(chosen.changes),
-      deletions: countDeletions(deleted.length, policy),
-      unreadable: decision.unreadable,
+      changes: made.changes,
+      summary: summaryOf(made.changes),
+      deletions: {
+        confirmed: policy === 'confirmed' ? deletions : 0,
+        kept: policy === 'kept' ? deletions : 0,
+      },
+      unreadable: [...decision.unreadable, ...made.busy],
       skipped: decision.skipped,
+      unprotected: made.unprotected,
     };
-    if (options.dryRun === true) return { commit: null, ...report, unprotected: 0 };
-    const made = await record({ repo, decision, chosen, policy, options, context, net });
-    const busy = made.changed.map((path) => ({ path, reason: BUSY }));
-    return { commit: made.commit, ...report, unreadable: [...report.unreadable, ...busy], unprotected: made.unprotected };
   } finally {
     pool.close();
   }
 }
 
-/** The part of a decision that goes into the commit. */
-export interface Chosen {
-  readonly changes: readonly Change[];
-  readonly entries: readonly IdentifiedEntry[];
-  readonly deleted: readonly TrackedEntry[];
-}
-
-function choose(decision: Decision, paths: readonly RepoPath[] | undefined): Chosen {
-  const within = pathFilter(paths);
-  const { entries, deleted } = decision.identified;
-  return {
-    changes: decision.changes.filter(within),
-    entries: entries.filter(({ seen, object }) => within(object.kind === 'known' ? { path: seen.path, from: object.tracked.path } : seen)),
-    deleted: deleted.filter(within),
-  };
+function isDeletion({ type }: Change): boolean {
+  return type === 'deleted';
 }
 
 function refuseAbsurd(repo: Repository, { changes }: Chosen, options: CommitOptions): void {
   if (options.allowMassDelete === true || options.dryRun === true) return;
-  const deleted = changes.filter(({ type }) => type === 'deleted').length;
-  const replaced = changes.filter(({ type, fields }) => type === 'typechange' || fields?.includes('content')).length;
+  const deleted = changes.filter(({ type, blake3 }) => type === 'deleted' && blake3 !== undefined).length;
+  const replaced = changes.filter(
+    ({ type, fields }) => type === 'typechange' || fields?.includes('content'),
+  ).length;
   const verdict = brake({ trackedFiles: repo.index.files, deleted, replaced });
   if (verdict.refuse) throw new BkError('refused', `refused: ${verdict.reason}`, { hint: verdict.hint });
 }
 
-async function deletionPolicy(deleted: readonly Change[], options: CommitOptions): Promise<DeletionPolicy | undefined> {
+async function deletionPolicy(
+  deleted: readonly Change[],
+  options: CommitOptions,
+): Promise<DeletionPolicy | undefined> {
   if (deleted.length === 0) return undefined;
   if (options.deletions !== undefined || options.dryRun === true) return options.deletions ?? 'kept';
   return (await options.confirm?.(deleted)) ?? 'kept';
-}
-
-function countDeletions(count: number, policy: DeletionPolicy | undefined): CommitResult['deletions'] {
-  return { confirmed: policy === 'confirmed' ? count : 0, kept: policy === 'kept' ? count : 0 };
 }
 
 /** Contents that the net does not hold yet: new ones, and known ones on an inode that was not linked. */
@@ -131,7 +134,7 @@ export function keepsOf(entries: readonly IdentifiedEntry[]): Keep[] {
     const sameInode = before !== undefined && before.inode === seen.inode && before.inode !== 0n;
     const sameContent = before?.blake3 === seen.blake3;
     if (sameInode && sameContent && isProtected(protectionOf(before))) continue;
-    const overwritten = sameInode && !sameContent ? { overwritten: before.blake3 as ContentHash } : {};
+    const overwritten = before?.blake3 === undefined || sameContent ? {} : { overwritten: before.blake3 };
     keeps.push({ found: foundOf(entry), size: seen.size, blake3: seen.blake3, ...overwritten });
   }
   return keeps;
@@ -157,35 +160,56 @@ interface RecordOptions {
 interface Made {
   readonly commit: GitId | null;
   readonly unprotected: number;
-  /** Files that were written to after they had been hashed: they are not in the commit. */
-  readonly changed: readonly RepoPath[];
+  readonly changes: readonly Change[];
+  /** Files that were written to after they had been hashed, and what waits for their places: they are not in the commit. */
+  readonly busy: readonly PathProblem[];
 }
 
 /** Safety net, pack, ref, index: what makes the commit visible comes after all that it needs. */
 async function record(given: RecordOptions): Promise<Made> {
-  const { repo, decision, chosen, context, net } = given;
+  const { repo, decision, context, net } = given;
   const { history } = repo;
   const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: history });
   try {
-    net.add(keepsOf(chosen.entries));
-    const [extended, all] = await Promise.all([
-      net.finish(),
-      writeRecords(recordsOf(chosen.entries, decision, { history, newId: idSource(context) }), writer),
-    ]);
-    const changed = new Set(extended.changed);
-    const recorded = changed.size === 0 ? all : all.filter(({ entry }) => !changed.has(entry.seen.path));
-    const edits = editTree(recorded, chosen.deleted);
+    net.add(keepsOf(given.chosen.entries));
+    const entries = [...given.chosen.entries, ...given.chosen.around.entries];
+    const records = recordsOf(entries, decision, { history, newId: idSource(context) });
+    const [extended, all] = await both(net.finish(), writeRecords(records, writer));
+    const { chosen, waiting } = withoutBusy(given.chosen, new Set(extended.changed));
+    const recorded =
+      chosen === given.chosen ? all : all.filter(isOneOf([...chosen.entries, ...chosen.around.entries]));
+    const edits = editTree(recorded, chosen, decision);
     const parent = repo.head === undefined ? undefined : history.readCommit(repo.head);
-    const { root, written } = writeTrees(edits, { reader: history, writer, root: parent?.tree });
-    const made = edits.isEmpty || root === parent?.tree ? undefined : publish(given, writer, root!);
-    const summary = { recorded, written, extended, deleted: chosen.deleted, commit: made, confirmed: given.policy === 'confirmed' };
+    const trees = writeTrees(edits, { reader: history, writer, root: parent?.tree });
+    const effect = effectOf(recorded, chosen, trees);
+    const made = trees.root === parent?.tree ? undefined : publish({ ...given, chosen }, writer, trees.root!);
+    const summary = {
+      ...effect,
+      written: trees.written,
+      extended,
+      commit: made,
+      confirmed: given.policy === 'confirmed',
+    };
     const { update, unprotected } = indexUpdate(repo, decision, summary);
     repo.index.write(update);
     releaseDeparted(repo, context);
-    return { commit: made?.id ?? null, unprotected, changed: extended.changed };
+    const busy = extended.changed.map((path) => ({ path, reason: BUSY }));
+    const waits = waiting.map((path) => ({ path, reason: 'waits for a file that is changing' }));
+    return { commit: made?.id ?? null, unprotected, changes: chosen.changes, busy: [...busy, ...waits] };
   } finally {
     writer.abort();
   }
+}
+
+/** Both have ended when this does, also if one failed: nothing goes on behind the back of who cleans up. */
+async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([one, other]);
+  return Promise.all([one, other]);
+}
+
+function isOneOf(entries: readonly IdentifiedEntry[]): (recorded: Recorded) => boolean {
+  const among = new Set(entries);
+  return ({ entry }) => among.has(entry);
 }
 
 /** Makes the commit durable, then the head. */
@@ -199,36 +223,18 @@ function publish(given: RecordOptions, writer: PackWriter, tree: GitId): { id: G
   return made;
 }
 
-function writeCommit({ repo, policy, options, context }: RecordOptions, writer: PackWriter, tree: GitId): { id: GitId; timeSec: number } {
+function writeCommit(
+  { repo, chosen, policy, options, context }: RecordOptions,
+  writer: PackWriter,
+  tree: GitId,
+): { id: GitId; timeSec: number } {
   const signature = signatureOf(repo, context);
   const message = formatCommitMessage({
     message: options.message ?? '',
     repository: { id: repo.config.id, name: repo.config.name },
-    deletions: policy,
+    deletions: chosen.changes.some(isDeletion) ? policy : undefined,
   });
   const parents = repo.head === undefined ? [] : [repo.head];
   const id = writer.addCommit({ tree, parents, author: signature, committer: signature, message });
   return { id, timeSec: signature.timeSec };
-}
-
-/** Every entry goes to its path; an object that moved leaves its old one, unless something else is there now. */
-function editTree(recorded: readonly Recorded[], deleted: readonly TrackedEntry[]): TreeEdits {
-  const edits = new TreeEdits();
-  for (const tracked of deleted) remove(edits, tracked);
-  for (const { entry } of recorded) {
-    const { object, seen } = entry;
-    if (object.kind === 'known' && object.tracked.path !== seen.path) remove(edits, object.tracked);
-  }
-  for (const { entry, record } of recorded) {
-    const known = entry.object.kind === 'known' ? entry.object.tracked : undefined;
-    if (record === known?.record && known.path === entry.seen.path) continue;
-    if (entry.seen.type === 'dir') edits.setFolder(entry.seen.path, record);
-    else edits.set(entry.seen.path, record);
-  }
-  return edits;
-}
-
-function remove(edits: TreeEdits, tracked: TrackedEntry): void {
-  if (tracked.type === 'dir') edits.setFolder(tracked.path, null);
-  else edits.set(tracked.path, null);
 }

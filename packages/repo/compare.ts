@@ -1,16 +1,26 @@
-import { isInside, type RepoPath } from '@bk/core';
+import { type GitId, parentOf, parseRecord, type RepoPath } from '@bk/core';
+import { IndexDamaged } from '@bk/store';
 import { IgnoreRules } from '@bk/worktree';
 import type { Context } from './context.ts';
-import { type Decision, type DecideOptions, decide } from './decide.ts';
+import { type DecideOptions, type Decision, decide } from './decide.ts';
 import { groundOf } from './ground.ts';
 import { observe } from './observe.ts';
 import type { Pool } from './pool.ts';
 import type { Repository } from './repository.ts';
 
 /** Keeps what is at or below one of the paths; a rename counts at both of its ends. */
-export function pathFilter(paths: readonly RepoPath[] | undefined): (item: { path: RepoPath; from?: RepoPath }) => boolean {
+export function pathFilter(
+  paths: readonly RepoPath[] | undefined,
+): (item: { path: RepoPath; from?: RepoPath }) => boolean {
   if (paths === undefined || paths.length === 0) return () => true;
-  return ({ path, from }) => paths.some((folder) => isInside(path, folder) || (from !== undefined && isInside(from, folder)));
+  const wanted = new Set(paths);
+  const isWanted = (path: RepoPath): boolean => {
+    for (let folder = path; ; folder = parentOf(folder)) {
+      if (wanted.has(folder)) return true;
+      if (folder === '') return false;
+    }
+  };
+  return ({ path, from }) => isWanted(path) || (from !== undefined && isWanted(from));
 }
 
 export interface CompareOptions {
@@ -23,8 +33,25 @@ export interface CompareOptions {
   readonly onAdded?: DecideOptions['onAdded'];
 }
 
-/** The folder against the head: observe, then decide. Several verbs begin with it. */
-export async function compareWithHead(repo: Repository, options: CompareOptions, context: Context): Promise<Decision> {
+/**
+ * The folder against the head: observe, then decide. Several verbs begin with it. An index that turns out to be
+ * damaged is mended from the history first: nothing is concluded from what it lacks.
+ */
+export async function compareWithHead(
+  repo: Repository,
+  options: CompareOptions,
+  context: Context,
+): Promise<Decision> {
+  try {
+    return await compareOnce(repo, options, context);
+  } catch (error) {
+    if (!(error instanceof IndexDamaged)) throw error;
+    repo.mendIndex();
+    return compareOnce(repo, options, context);
+  }
+}
+
+async function compareOnce(repo: Repository, options: CompareOptions, context: Context): Promise<Decision> {
   const { root } = repo.layout;
   const { index } = repo;
   const { pool } = options;
@@ -50,6 +77,8 @@ export async function compareWithHead(repo: Repository, options: CompareOptions,
     index,
     pool,
     all: options.all,
+    believe: !options.rehash,
+    saysMore: (record) => saysMore(repo, record),
     ...(options.onAdded && { onAdded: options.onAdded }),
     keepHashes: options.all && repo.locked,
     grainNs: ground.trust.grainNs,
@@ -57,4 +86,15 @@ export async function compareWithHead(repo: Repository, options: CompareOptions,
       totals = { totalFiles, totalBytes };
     },
   });
+}
+
+function saysMore(repo: Repository, record: GitId): boolean {
+  const {
+    v: _v,
+    id: _id,
+    type: _type,
+    mode: _mode,
+    ...more
+  } = parseRecord(repo.history.readBlobText(record));
+  return Object.keys(more).length > 0;
 }

@@ -1,30 +1,29 @@
 import {
   type Change,
-  changesOf,
   type ContentHash,
+  changesOf,
   comparePaths,
   type DepartedObject,
+  foldersAbove,
   type Identified,
   type IdentifiedEntry,
   identify,
-  isInside,
   KIND,
   type Observed,
   type PathProblem,
-  PLAIN_FOLDER_MODE,
   type RepoPath,
   type SeenEntry,
   settle,
-  type TrackedEntry,
   wanted,
 } from '@bk/core';
 import type { IndexDb } from '@bk/store';
-import { type Draft, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
-import type { Observation } from './observe.ts';
 import { type Contents, readFound } from './contents.ts';
+import type { Found } from './draft.ts';
+import { type FolderSources, surveyFolders } from './folder-survey.ts';
+import type { Observation } from './observe.ts';
 import { PendingHashes } from './pending.ts';
 import type { Pool } from './pool.ts';
-import { type Survey, survey, trackedFolders } from './survey.ts';
+import { survey } from './survey.ts';
 
 /** Everything that differs from the head, each thing with the object that it is. */
 export interface Decision {
@@ -47,6 +46,9 @@ export interface DecideOptions {
   readonly pool: Pool;
   /** Read everything whose content is not settled, or only what changes the answer. */
   readonly all: boolean;
+  /** False: no stat and no hash that was kept counts, contents are read. */
+  readonly believe: boolean;
+  readonly saysMore: FolderSources['saysMore'];
   /** Called with what was read as soon as it is clear that nothing but additions will come of it. */
   readonly onAdded?: (batch: readonly Found[], contents: Contents) => void;
   /** Keep the hashes that are made in case of an interruption; only while writing. */
@@ -59,12 +61,13 @@ export interface DecideOptions {
 export async function decide(observation: Observation, options: DecideOptions): Promise<Decision> {
   const { index } = options;
   const surveyed = survey(observation, index, options.grainNs);
-  const folders = surveyFolders(observation, surveyed, index);
-  let observed: Observed = settle({
+  const folders = surveyFolders(observation, surveyed, options);
+  const raw: Observed = {
     gone: [...surveyed.gone, ...folders.gone].sort((a, b) => comparePaths(a.path, b.path)),
     occupied: [...surveyed.occupied, ...folders.occupied],
     added: [...surveyed.added, ...folders.added],
-  });
+  };
+  let observed = settled(raw, options.believe);
   const contents: Contents = { hashes: new Map(), targets: new Map(), failures: new Map() };
   const pending = new PendingHashes(index);
   const onlyAdded = observed.gone.length === 0 && observed.occupied.length === 0;
@@ -79,7 +82,7 @@ export async function decide(observation: Observation, options: DecideOptions): 
   const identified = identify({
     ...observed,
     departed: departedObjects(index, observed),
-    objectsIn: (folder) => objectsIn(index, folder),
+    objectsIn: objectCounts(index),
   });
   const failures = [...contents.failures].map(([path, reason]) => ({ path, reason }));
   return {
@@ -97,30 +100,70 @@ export async function decide(observation: Observation, options: DecideOptions): 
 async function readUnlessPending(
   entries: readonly Found[],
   contents: Contents,
-  options: DecideOptions & { readonly pending: PendingHashes; readonly onBatch: (batch: readonly Found[]) => void },
+  options: DecideOptions & {
+    readonly pending: PendingHashes;
+    readonly onBatch: (batch: readonly Found[]) => void;
+  },
 ): Promise<void> {
   const { pending } = options;
   const open = entries.filter((found) => {
-    const hash = found.type === 'file' ? pending.hashOf(found) : undefined;
+    const hash = found.type === 'file' && options.believe ? pending.hashOf(found) : undefined;
     if (hash !== undefined) contents.hashes.set(found.path, hash);
     return hash === undefined;
   });
   await readFound(open, contents, options);
 }
 
-/** Fills in what was read. A file that could not be read is not judged: what the head has of it stays. */
+/** Contents that need no reading. Links are read all the same: their records need their targets. */
+function settled(observed: Observed, believe: boolean): Observed {
+  const { occupied, added } = settle(observed);
+  const accept = (before: SeenEntry, after: SeenEntry): SeenEntry =>
+    before === after || after.size === 0 || (believe && after.type === 'file') ? after : before;
+  return {
+    gone: observed.gone,
+    occupied: occupied.map((pair, i) => {
+      const { seen } = observed.occupied[i]!;
+      const accepted = accept(seen, pair.seen);
+      return accepted === pair.seen ? pair : observed.occupied[i]!;
+    }),
+    added: added.map((seen, i) => accept(observed.added[i]!, seen)),
+  };
+}
+
+/**
+ * Fills in what was read. A file that could not be read is not judged: what the head has of it stays, and if it is by
+ * its inode one that is gone from its path, that one stays too, unless something is in its place.
+ */
 function withContents(observed: Observed, { hashes, failures }: Contents): Observed {
   const filled = <T extends SeenEntry>(seen: T): T => {
     const blake3 = seen.blake3 ?? hashes.get(seen.path);
     return blake3 === seen.blake3 ? seen : { ...seen, blake3: blake3! };
   };
   return {
-    gone: observed.gone,
+    gone: failures.size === 0 ? observed.gone : withoutHeld(observed, failures),
     occupied: observed.occupied
       .filter(({ seen }) => !failures.has(seen.path))
       .map(({ tracked, seen }) => ({ tracked, seen: filled(seen) })),
     added: observed.added.filter(({ path }) => !failures.has(path)).map(filled),
   };
+}
+
+function withoutHeld({ gone, added, occupied }: Observed, failures: Contents['failures']): Observed['gone'] {
+  const seen = [...added, ...occupied.map((pair) => pair.seen)];
+  const unread = new Map<bigint, SeenEntry>();
+  for (const entry of seen)
+    if (failures.has(entry.path) && entry.inode !== 0n) unread.set(entry.inode, entry);
+  if (unread.size === 0) return gone;
+  const taken = foldersAbove(seen.map(({ path }) => path));
+  return gone.filter((tracked) => {
+    const entry = unread.get(tracked.inode);
+    return (
+      entry?.type !== tracked.type ||
+      entry.birthNs !== tracked.birthNs ||
+      tracked.birthNs === 0n ||
+      taken.has(tracked.path)
+    );
+  });
 }
 
 /** Deleted objects that may be back: with the content of something seen, or folders at a path seen. */
@@ -134,51 +177,18 @@ function departedObjects(index: IndexDb, observed: Observed): DepartedObject[] {
   return index.departed.deletedWith(hashes, folders) as DepartedObject[];
 }
 
-function objectsIn(index: IndexDb, folder: RepoPath): number {
-  const kinds = index.known(folder)?.listing.kinds;
-  let count = 0;
-  for (const kind of kinds ?? []) if (kind !== KIND.dir) count++;
-  return count;
-}
-
-interface FolderSurvey extends Observed {
-  readonly gone: readonly TrackedEntry[];
-  readonly existence: { readonly before: (path: RepoPath) => boolean; readonly now: (path: RepoPath) => boolean };
-}
-
-/** Folders' own records: an empty folder has one, and one whose mode is not the usual one. */
-function surveyFolders(observation: Observation, surveyed: Survey, index: IndexDb): FolderSurvey {
-  const gone: TrackedEntry[] = surveyed.goneFolders.map(({ tracked }) => tracked);
-  const occupied: { tracked: TrackedEntry; seen: Found }[] = [];
-  const added: Found[] = [];
-  const outside = new Set([...surveyed.unreadable, ...observation.skipped].map(({ path }) => path));
-  for (const draft of observation.drafts.values()) {
-    const { known } = draft;
-    const tracked = known !== undefined && hasOwnRecord(known) ? trackedEntry(draft.path, known, 0) : undefined;
-    const needed = needsRecord(draft, outside, index);
-    if (tracked !== undefined && !needed) gone.push(tracked);
-    if (tracked === undefined && needed) added.push(foundEntry(draft, 0));
-    if (tracked === undefined || !needed || tracked.mode === draft.listing.modes[0]) continue;
-    occupied.push({ tracked, seen: foundEntry(draft, 0) });
-  }
-  const before = (path: RepoPath): boolean => index.row(path) !== undefined;
-  const now = (path: RepoPath): boolean =>
-    observation.drafts.has(path) || (before(path) && !observation.vanished.some((folder) => isInside(path, folder)));
-  return { gone, occupied, added, existence: { before, now } };
-}
-
-function needsRecord(draft: Draft, outside: ReadonlySet<RepoPath>, index: IndexDb): boolean {
-  const { listing } = draft;
-  if (listing.modes[0] !== PLAIN_FOLDER_MODE) return true;
-  for (let i = 1; i < listing.names.length; i++) {
-    if (draft.excluded[i] === 0 && (listing.kinds[i] === KIND.file || listing.kinds[i] === KIND.symlink)) return false;
-  }
-  if (trackedFolders(draft, outside)) return false;
-  // What could not be looked at keeps its place in the head's tree.
-  for (const path of outside) {
-    if (isInside(path, draft.path) && path !== draft.path && index.row(path) !== undefined) return false;
-  }
-  return true;
+/** How many files and links the head has directly in a folder; asked for once for each object that left it. */
+function objectCounts(index: IndexDb): (folder: RepoPath) => number {
+  const counts = new Map<RepoPath, number>();
+  return (folder) => {
+    let count = counts.get(folder);
+    if (count === undefined) {
+      count =
+        index.known(folder)?.listing.kinds.reduce((sum, kind) => sum + (kind === KIND.dir ? 0 : 1), 0) ?? 0;
+      counts.set(folder, count);
+    }
+    return count;
+  };
 }
 
 /** Seen files that share an inode, by path. Partners of a seen file are seen too: one change time serves them all. */
@@ -191,7 +201,8 @@ function linkedPaths(observed: Observed): Map<RepoPath, readonly RepoPath[]> {
     else group.push(seen.path);
   }
   const linked = new Map<RepoPath, readonly RepoPath[]>();
-  for (const group of groups.values()) if (group.length > 1) for (const path of group) linked.set(path, group);
+  for (const group of groups.values())
+    if (group.length > 1) for (const path of group) linked.set(path, group);
   return linked;
 }
 

@@ -17,46 +17,81 @@ export interface Departures {
   readonly rows: readonly DepartedRow[];
   /** Objects that were deleted before and live again. */
   readonly returned: readonly ObjectId[];
+  /** `from` is on the line (or there was none): what was known of the time before it holds. */
+  readonly continues: boolean;
 }
 
 /**
  * What left the head between two commits of its line (first parents), read from the history: for an index that missed
  * commits or has to be made anew. If `from` is not on the line, everything since the first commit.
  */
-export function departedSince(history: HistoryReader, from: GitId | undefined, to: GitId | undefined): Departures {
-  const rows = new Map<string, DepartedRow>();
+export function departedSince(
+  history: HistoryReader,
+  from: GitId | undefined,
+  to: GitId | undefined,
+): Departures {
+  const rows = new Departed();
   const returned = new Set<ObjectId>();
   let before: GitId | undefined;
-  for (const commit of line(history, from, to)) {
+  const { commits, continues } = line(history, from, to);
+  for (const commit of commits) {
     before ??= commit.parents[0] === undefined ? undefined : history.readCommit(commit.parents[0]).tree;
     const { gone, came } = compare(history, before, commit.tree);
-    for (const id of came.keys()) if (!gone.has(id)) comeBack(id, rows, returned);
+    for (const id of came.keys()) {
+      if (gone.has(id)) continue;
+      returned.add(id);
+      rows.comeBack(id);
+    }
     for (const [id, { path, record, rec }] of gone) {
       const after = came.get(id);
       if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
-      const row = departedRow({ path, record, rec, commit, replaced: after !== undefined });
-      rows.set(`${id} ${record} ${commit.id}`, row);
+      rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined }));
       if (after === undefined) returned.delete(id);
     }
     before = commit.tree;
   }
-  return { rows: [...rows.values()], returned: [...returned] };
+  return { rows: rows.all(), returned: [...returned], continues };
 }
 
-function comeBack(id: ObjectId, rows: Map<string, DepartedRow>, returned: Set<ObjectId>): void {
-  returned.add(id);
-  for (const [key, row] of rows) if (row.id === id && row.reason === 'deleted') rows.delete(key);
+/** Versions that left, by object. */
+class Departed {
+  readonly #rows = new Map<ObjectId, DepartedRow[]>();
+
+  add(row: DepartedRow): void {
+    const others = this.#rows.get(row.id);
+    if (others === undefined) this.#rows.set(row.id, [row]);
+    else others.push(row);
+  }
+
+  /** Its deletion is no longer listed; versions of it that were replaced are. */
+  comeBack(id: ObjectId): void {
+    const rows = this.#rows.get(id);
+    if (rows !== undefined)
+      this.#rows.set(
+        id,
+        rows.filter(({ reason }) => reason === 'replaced'),
+      );
+  }
+
+  all(): DepartedRow[] {
+    return [...this.#rows.values()].flat();
+  }
 }
 
 /** Commits from the one after `from` to `to`, oldest first. */
-function line(history: HistoryReader, from: GitId | undefined, to: GitId | undefined): CommitObject[] {
+function line(
+  history: HistoryReader,
+  from: GitId | undefined,
+  to: GitId | undefined,
+): { commits: CommitObject[]; continues: boolean } {
   const commits: CommitObject[] = [];
-  for (let id = to; id !== undefined && id !== from; ) {
+  let id = to;
+  while (id !== undefined && id !== from) {
     const commit = history.readCommit(id);
     commits.push(commit);
     id = commit.parents[0];
   }
-  return commits.reverse();
+  return { commits: commits.reverse(), continues: id === from };
 }
 
 interface Version {
@@ -65,7 +100,11 @@ interface Version {
   readonly rec: Rec;
 }
 
-function compare(history: HistoryReader, before: GitId | undefined, after: GitId): { gone: Map<ObjectId, Version>; came: Map<ObjectId, Version> } {
+function compare(
+  history: HistoryReader,
+  before: GitId | undefined,
+  after: GitId,
+): { gone: Map<ObjectId, Version>; came: Map<ObjectId, Version> } {
   const gone = new Map<ObjectId, Version>();
   const came = new Map<ObjectId, Version>();
   for (const change of diffTrees(history, before, after)) {

@@ -5,18 +5,19 @@ import {
   type FsName,
   type FsPath,
   type GitId,
-  type KnownDirectory,
+  joinPath,
   KIND,
+  type KnownDirectory,
   type Listing,
   type ObjectId,
+  PROTECTION,
   type Protection,
   type RepoPath,
   type SeenEntry,
   STAT,
   STAT_WIDTH,
-  timeNs,
   type TrackedEntry,
-  joinPath,
+  timeNs,
 } from '@bk/core';
 
 /** A directory whose listing is complete and differs from what the index knows of it. */
@@ -32,6 +33,8 @@ export interface Draft {
   readonly excluded: Uint8Array;
   readonly observedNs: bigint;
   readonly mount: boolean;
+  /** Every name in it could be looked at. */
+  readonly readable: boolean;
 }
 
 /** A seen entry that still knows where it was seen, so that its columns can be filled in when it is recorded. */
@@ -40,9 +43,10 @@ export interface Found extends SeenEntry {
   readonly at: number;
 }
 
-/** A tracked entry as the index has it, with how its content is kept in the net. */
+/** A tracked entry as the index has it, with how its content is kept in the net and the names that its inode had (0: not known). */
 export interface Located extends TrackedEntry {
   readonly protection: Protection;
+  readonly links: number;
 }
 
 /** How the index says an object's content is kept in the net. */
@@ -50,8 +54,20 @@ export function protectionOf(tracked: TrackedEntry): Protection {
   return (tracked as Located).protection;
 }
 
+/** Whether a file's inode may have, or have had, other names in the tree: links beside its own and the net's, or not as many as before. */
+export function namesMayDiffer(tracked: TrackedEntry, seen: Found): boolean {
+  const { links, protection } = tracked as Located;
+  return links !== seen.links || links > (protection === PROTECTION.link ? 2 : 1);
+}
+
 export function typeOf(kind: number): 'file' | 'symlink' | 'dir' | undefined {
-  return kind === KIND.file ? 'file' : kind === KIND.symlink ? 'symlink' : kind === KIND.dir ? 'dir' : undefined;
+  return kind === KIND.file
+    ? 'file'
+    : kind === KIND.symlink
+      ? 'symlink'
+      : kind === KIND.dir
+        ? 'dir'
+        : undefined;
 }
 
 /** Path of an entry of a directory; entry 0 is the directory itself. */
@@ -84,27 +100,31 @@ export function foundEntry(draft: Draft, at: number): Found {
 
 /**
  * An object that the head has in a known directory; entry 0 only if the directory has a record of its own.
- * A racy entry (written within the clock's grain before it was looked at) has no inode: its stat proves nothing.
+ * A racy one was written within the clock's grain before it was looked at, or has been set aside since.
  */
 export function trackedEntry(path: RepoPath, known: KnownDirectory, at: number, grainNs = 0n): Located {
   const { listing } = known;
   const stats = listing.stats;
   const base = at * STAT_WIDTH;
   const type = typeOf(listing.kinds[at]!)!;
-  const racy = type !== 'dir' && stats[base + STAT.ctime]! > known.observedNs - grainNs;
+  const ctime = stats[base + STAT.ctime]!;
+  const racy = type !== 'dir' && (ctime === 0n || ctime > known.observedNs - grainNs);
   const entry = {
     path: entryPath(path, listing, at),
     type,
     id: idAt(known, at),
     size: Number(stats[base + STAT.size]),
     mtimeNs: timeNs(stats[base + STAT.mtime]!),
-    inode: racy ? 0n : stats[base + STAT.inode]!,
+    inode: stats[base + STAT.inode]!,
     birthNs: timeNs(stats[base + STAT.birth]!),
     mode: listing.modes[at]!,
     record: recordAt(known, at),
     protection: known.protections[at] as Protection,
+    links: Number(stats[base + STAT.links]),
+    ...(racy && { racy }),
   };
-  return type === 'dir' ? entry : { ...entry, blake3: hashAt(known, at) };
+  // What the file system says of a folder's size and times means nothing.
+  return type === 'dir' ? { ...entry, size: 0, mtimeNs: 0n } : { ...entry, blake3: hashAt(known, at) };
 }
 
 export function hashAt(known: Pick<KnownDirectory, 'hashes'>, at: number): ContentHash {

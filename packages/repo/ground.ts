@@ -16,5 +16,16 @@ const COARSE_NS = 2_100_000_000n;
 /** @param believe whether stats that did not change vouch for contents */
 export function groundOf(root: string, believe = true): Ground {
   const inodes = stableInodes(volumeOf(root).type);
-  return { trust: { stats: believe, inodes, grainNs: inodes ? TICK_NS : COARSE_NS }, mounts: new Set(mountPointsBelow(root)) };
+  const mounts = new Set(mountPointsBelow(root));
+  const fine = inodes && [...mounts].every((mount) => isFine(root, mount));
+  return { trust: { stats: believe, inodes, grainNs: fine ? TICK_NS : COARSE_NS }, mounts };
+}
+
+/** What cannot be asked (not permitted, gone) cannot be tracked either. */
+function isFine(root: string, mount: FsPath): boolean {
+  try {
+    return stableInodes(volumeOf(`${root}/${Buffer.from(mount, 'latin1').toString()}`).type);
+  } catch {
+    return false;
+  }
 }

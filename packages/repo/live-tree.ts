@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  BkError,
   type ContentHash,
   decodePath,
   type EntryType,
@@ -66,6 +67,8 @@ export class LiveTree {
       const folder = this.#tree.openFolder((slash < 0 ? '' : whole.slice(0, slash)) as FsPath);
       return work(folder, whole.slice(slash + 1) as FsName);
     } catch (error) {
+      // Another repository's folder: what is in it is not ours to see; writing there fails by itself.
+      if (error instanceof BkError && error.code === 'refused') return undefined;
       if (ABSENT.has(String((error as NodeJS.ErrnoException).code))) return undefined;
       throw error;
     }

@@ -1,11 +1,11 @@
 import { setTimeout } from 'node:timers/promises';
-import { type ContentHash, PROTECTION, type Protection, type Report, type RepoPath } from '@bk/core';
+import { type ContentHash, PROTECTION, type Protection, type RepoPath, type Report } from '@bk/core';
 import { SafetyNet, settingsOf, syncFileSystem } from '@bk/store';
-import { bytePath } from '@bk/worktree';
+import { bytePath, nodePath, withPlace } from '@bk/worktree';
 import { placeOf, statsOf } from './contents.ts';
 import type { Found } from './draft.ts';
 import type { Pool } from './pool.ts';
-import { CHANGED, type LookAgainTask } from './protect.ts';
+import { CHANGED, isGone, type LookAgainTask } from './protect.ts';
 import type { Repository } from './repository.ts';
 
 /** A file whose content is to be kept. */
@@ -112,7 +112,9 @@ export class NetExtension {
       stats: statsOf(batch.map(({ found }) => found)),
     };
     const { codes, touched } = await this.#use.pool.run('protect', task);
-    touched.forEach((is, i) => void (this.#net.touched[i]! |= is));
+    touched.forEach((is, i) => {
+      this.#net.touched[i]! |= is;
+    });
     this.#linked.push({ batch, task: { ...task, codes } });
     this.#files += batch.length;
     this.#use.report({ phase: 'protect', files: this.#files, bytes: 0 });
@@ -134,12 +136,23 @@ export class NetExtension {
   }
 
   #dropOverwritten({ found }: Keep, old: ContentHash): void {
-    const live = Buffer.from(`${this.#root}/${placeOf(found)}`, 'latin1');
-    this.#net.dropOverwritten(old, BigInt.asUintN(64, found.inode), live);
+    const inode = BigInt.asUintN(64, found.inode);
+    whereStill(() =>
+      withPlace(this.#root, placeOf(found), (at) => this.#net.dropOverwritten(old, inode, nodePath(at))),
+    );
   }
 }
 
 /** Whether a file is protected already: nothing was written since its content was linked. */
 export function isProtected(protection: Protection): boolean {
   return protection !== PROTECTION.none;
+}
+
+/** Files that are gone are found out by the second look. */
+function whereStill(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+  }
 }

@@ -5,14 +5,16 @@ import {
   type FsPath,
   isReservedName,
   KIND,
+  type KnownDirectory,
+  type Listing,
   type PathProblem,
   type RepoPath,
 } from '@bk/core';
-import { decodeRow, type IndexDb } from '@bk/store';
+import { decodeRow, IndexDamaged, type IndexDb, isMountRow } from '@bk/store';
 import { bytePath, type DirectoryReport, type IgnoreRules } from '@bk/worktree';
 import type { Draft } from './draft.ts';
-import type { Pool } from './pool.ts';
 import type { Ground } from './ground.ts';
+import type { Pool } from './pool.ts';
 
 /** The folder compared with the index: only what differs is mentioned, and only complete listings speak of absence. */
 export interface Observation {
@@ -22,6 +24,8 @@ export interface Observation {
   /** Folders and entries that could not be looked at; what the head has there stays as it is. */
   readonly unreadable: readonly PathProblem[];
   readonly skipped: readonly PathProblem[];
+  /** Folders on which something is mounted now, which their rows do not say yet. */
+  readonly mounted: readonly RepoPath[];
   /** Entries looked at. */
   readonly entries: number;
 }
@@ -34,6 +38,8 @@ const MANY = 4_000;
 interface Place {
   readonly place: FsPath;
   readonly path: RepoPath;
+  /** The head has a folder there, so the index has a row of it. */
+  readonly tracked: boolean;
 }
 
 export interface ObserveOptions {
@@ -45,6 +51,7 @@ export interface ObserveOptions {
   readonly onEntries?: (entries: number) => void;
 }
 
+/** @throws IndexDamaged if a row is missing or damaged: nothing may be concluded from what it should have said */
 export async function observe(options: ObserveOptions): Promise<Observation> {
   const search = new Search(options);
   await search.run();
@@ -54,16 +61,18 @@ export async function observe(options: ObserveOptions): Promise<Observation> {
 /** A breadth-first walk, many directories at a time. */
 class Search {
   readonly #options: ObserveOptions;
-  readonly #queue: Place[] = [{ place: '' as FsPath, path: '' as RepoPath }];
+  readonly #queue: Place[];
   readonly #drafts = new Map<RepoPath, Draft>();
   readonly #vanished: RepoPath[] = [];
   readonly #unreadable: PathProblem[] = [];
   readonly #skipped: PathProblem[] = [];
+  readonly #mounted: RepoPath[] = [];
   #entries = 0;
   #next = 0;
 
   constructor(options: ObserveOptions) {
     this.#options = options;
+    this.#queue = [{ place: '' as FsPath, path: '' as RepoPath, tracked: options.index.head !== undefined }];
     if (options.index.files > MANY) options.pool.start();
   }
 
@@ -86,6 +95,7 @@ class Search {
       vanished: this.#vanished.sort(comparePaths),
       unreadable: this.#unreadable.sort(byPath),
       skipped: this.#skipped.sort(byPath),
+      mounted: this.#mounted,
       entries: this.#entries,
     };
   }
@@ -101,7 +111,11 @@ class Search {
 
   async #lookAt(batch: readonly Place[]): Promise<void> {
     const { root, ground, index, pool } = this.#options;
-    const rows = batch.map(({ path }) => index.row(path));
+    const rows = batch.map(({ path, tracked }) => {
+      const row = index.row(path);
+      if (row === undefined && tracked) throw new IndexDamaged(`it has no row of "${path}"`);
+      return row;
+    });
     const directories = batch.map(({ place }, i) => ({ path: place, row: rows[i] }));
     const reports = await pool.run('look', { root: bytePath(root), trust: ground.trust, directories });
     reports.forEach((report, i) => this.#receive(batch[i]!, rows[i], report));
@@ -116,25 +130,40 @@ class Search {
     if (report.state === 'same') {
       this.#entries += report.entries;
       if (this.#offline(at, row)) return;
-      if (report.folders !== '') for (const name of report.folders.split('/')) this.#descend(at, name as FsName);
+      if (report.folders !== '')
+        for (const name of report.folders.split('/')) this.#descend(at, name as FsName, true);
       return;
     }
     this.#entries += report.listing.names.length - 1;
-    if (!this.#offline(at, row)) this.#differs(at, row, report);
+    const known = row === undefined ? undefined : decodeRow(row);
+    if (row !== undefined && known === undefined)
+      throw new IndexDamaged(`the row of "${at.path}" is damaged`);
+    if (!this.#offline(at, row)) this.#differs(at, known, report);
   }
 
   /** A folder that was a mount point and is none now shows what lies under it, not what was in it. */
   #offline(at: Place, row: Buffer | undefined): boolean {
-    if (row === undefined || this.#options.ground.mounts.has(at.place) || at.path === '') return false;
-    if (decodeRow(row)?.mount !== true) return false;
+    if (row === undefined || at.path === '') return false;
+    const wasMount = isMountRow(row);
+    if (this.#options.ground.mounts.has(at.place)) {
+      if (!wasMount) this.#mounted.push(at.path);
+      return false;
+    }
+    if (!wasMount) return false;
     this.#unreadable.push({ path: at.path, reason: 'offline: nothing is mounted here now' });
     return true;
   }
 
-  #differs(at: Place, row: Buffer | undefined, report: Extract<DirectoryReport, { state: 'differs' }>): void {
+  #differs(
+    at: Place,
+    known: KnownDirectory | undefined,
+    report: Extract<DirectoryReport, { state: 'differs' }>,
+  ): void {
     const { listing } = report;
-    if (at.path !== '' && listing.names.includes('.bk') && this.#isRepository(at)) return;
-    const known = row === undefined ? undefined : decodeRow(row);
+    if (at.path !== '' && holdsRepository(listing)) {
+      this.#skipped.push({ path: at.path, reason: 'another repository' });
+      return;
+    }
     const draft: Draft = {
       path: at.path,
       place: at.place,
@@ -145,42 +174,42 @@ class Search {
       excluded: new Uint8Array(listing.names.length),
       observedNs: report.observedNs,
       mount: this.#options.ground.mounts.has(at.place),
+      readable: report.unreadable.length === 0,
     };
     this.#drafts.set(at.path, draft);
     for (const { name, reason } of report.unreadable) {
       this.#unreadable.push({ path: childPath(at, name), reason });
     }
     for (let i = 1; i < listing.names.length; i++) this.#entry(at, draft, i);
-    if (known !== undefined) this.#findVanished(at, draft, new Set(report.unreadable.map(({ name }) => name)));
+    if (known !== undefined)
+      this.#findVanished(at, draft, new Set(report.unreadable.map(({ name }) => name)));
   }
 
   #entry(at: Place, draft: Draft, i: number): void {
     const name = draft.listing.names[i]! as FsName;
     const kind = draft.listing.kinds[i]!;
-    const tracked = draft.knownPlace[i]! >= 0;
+    const k = draft.knownPlace[i]!;
+    const tracked = k >= 0;
     const reason = this.#whyNot(at, name, kind, tracked);
     if (reason !== undefined) {
       draft.excluded[i] = 1;
       if (reason !== '') this.#skipped.push({ path: childPath(at, name), reason });
-    } else if (kind === KIND.dir) this.#descend(at, name);
+    } else if (kind === KIND.dir)
+      this.#descend(at, name, tracked && draft.known?.listing.kinds[k] === KIND.dir);
   }
 
   /** Why an entry is not tracked: a reason for people, '' if they asked for it, undefined if it is. */
   #whyNot(at: Place, name: FsName, kind: number, tracked: boolean): string | undefined {
-    if (isReservedName(name)) return at.path === '' && name === '.bk' ? '' : 'a name that bk keeps for itself';
+    if (isReservedName(name))
+      return at.path === '' && name === '.bk' ? '' : 'a name that bk keeps for itself';
     if (kind === KIND.other) return 'not a file, folder or link';
     const place = (at.place === '' ? name : `${at.place}/${name}`) as FsPath;
     return !tracked && this.#options.ignore.ignores(place, kind === KIND.dir) ? '' : undefined;
   }
 
-  #isRepository(at: Place): boolean {
-    this.#skipped.push({ path: at.path, reason: 'another repository' });
-    return true;
-  }
-
-  #descend(at: Place, name: FsName): void {
+  #descend(at: Place, name: FsName, tracked: boolean): void {
     const place = (at.place === '' ? name : `${at.place}/${name}`) as FsPath;
-    this.#queue.push({ place, path: childPath(at, name) });
+    this.#queue.push({ place, path: childPath(at, name), tracked });
   }
 
   #findVanished(at: Place, draft: Draft, unreadable: ReadonlySet<string>): void {
@@ -193,6 +222,12 @@ class Search {
       if (i === undefined || draft.listing.kinds[i] !== KIND.dir) this.#vanished.push(childPath(at, name));
     });
   }
+}
+
+/** A folder called `.bk` makes its folder another repository; a file or link of that name makes nothing. */
+function holdsRepository({ names, kinds }: Listing): boolean {
+  const at = names.indexOf('.bk');
+  return at > 0 && kinds[at] === KIND.dir;
 }
 
 function childPath(at: Place, name: string): RepoPath {

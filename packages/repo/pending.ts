@@ -15,17 +15,21 @@ import type { Contents } from './contents.ts';
 import { type Draft, type Found, hashAt } from './draft.ts';
 import { RowBuilder } from './row-builder.ts';
 
-/** How long hashes may wait to be kept: what an interruption can cost. */
-const FLUSH_MS = 5_000;
+/** How long hashes may wait to be kept: what an interruption can cost. BK_FLUSH_MS: tests do not wait. */
+const FLUSH_MS = Number(process.env['BK_FLUSH_MS'] ?? 5_000);
+/** A file written so shortly before it was looked at can be written again without a trace in its times: FAT's step. */
+const RACY_NS = 2_100_000_000n;
+/** Rows that are kept at hand; for all of them there would not be the memory. */
+const ROWS = 64;
 const NO_ID = '00000000-0000-0000-0000-000000000000' as ObjectId;
 const NO_RECORD = '0'.repeat(40) as GitId;
 
 /** Hashes that were made for a commit which is not there yet: an interrupted one goes on where it was. */
 export class PendingHashes {
   readonly #index: IndexDb;
-  readonly #rows = new Map<RepoPath, KnownDirectory | undefined>();
-  readonly #any: boolean;
-  #waiting = new Map<Draft, { found: Found; hash: ContentHash }[]>();
+  readonly #rows = new Map<RepoPath, Row | undefined>();
+  #any: boolean;
+  #waiting = new Map<Draft, Waiting[]>();
   #since = Date.now();
 
   constructor(index: IndexDb) {
@@ -37,19 +41,21 @@ export class PendingHashes {
   hashOf({ draft, at }: Found): ContentHash | undefined {
     if (!this.#any) return undefined;
     const row = this.#row(draft.path);
-    const k = row?.listing.names.indexOf(draft.listing.names[at]!) ?? -1;
-    if (row === undefined || k <= 0 || row.listing.kinds[k] !== draft.listing.kinds[at]) return undefined;
+    const k = row?.places.get(draft.listing.names[at]!);
+    if (row === undefined || k === undefined) return undefined;
+    const { listing } = row.known;
+    if (listing.kinds[k] !== draft.listing.kinds[at]) return undefined;
     const same = [STAT.inode, STAT.birth, STAT.size, STAT.mtime].every(
-      (column) => row.listing.stats[k * STAT_WIDTH + column] === draft.listing.stats[at * STAT_WIDTH + column],
+      (column) => listing.stats[k * STAT_WIDTH + column] === draft.listing.stats[at * STAT_WIDTH + column],
     );
-    return same ? hashAt(row, k) : undefined;
+    return same ? hashAt(row.known, k) : undefined;
   }
 
   /** Takes note of what was just read; now and then it is written down. */
   add(batch: readonly Found[], { hashes }: Contents): void {
     for (const found of batch) {
       const hash = hashes.get(found.path);
-      if (hash === undefined || found.type !== 'file') continue;
+      if (hash === undefined || found.type !== 'file' || isRacy(found)) continue;
       const waiting = this.#waiting.get(found.draft);
       if (waiting === undefined) this.#waiting.set(found.draft, [{ found, hash }]);
       else waiting.push({ found, hash });
@@ -60,30 +66,60 @@ export class PendingHashes {
   }
 
   #flush(): void {
-    const pending: [RepoPath, KnownDirectory][] = [];
-    for (const [draft, entries] of this.#waiting) {
-      const row = new RowBuilder();
-      row.addFolder('.' as FsName, 0);
-      const now = new Set(entries.map(({ found }) => draft.listing.names[found.at]!));
-      const before = this.#row(draft.path);
-      before?.listing.names.forEach((name, k) => {
-        if (k > 0 && !now.has(name)) row.addKnown(before, k);
-      });
-      for (const { found, hash } of entries) {
-        const name = draft.listing.names[found.at]! as FsName;
-        const where = { stats: draft.listing.stats, at: found.at };
-        row.add({ name, kind: KIND.file, mode: found.mode, ...where, hash, id: NO_ID, record: NO_RECORD, protection: PROTECTION.none });
-      }
-      const known = row.finish({ tree: NO_RECORD, observedNs: draft.observedNs, mount: false });
-      this.#rows.set(draft.path, known);
-      pending.push([draft.path, known]);
-    }
+    const pending = [...this.#waiting].map(
+      ([draft, entries]) => [draft.path, this.#merged(draft, entries)] as const,
+    );
     this.#index.write({ pending });
     this.#waiting = new Map();
+    this.#rows.clear();
+    this.#any = true;
   }
 
-  #row(path: RepoPath): KnownDirectory | undefined {
-    if (!this.#rows.has(path)) this.#rows.set(path, this.#index.pending(path));
-    return this.#rows.get(path);
+  /** What was kept of a folder before, and what is new. */
+  #merged(draft: Draft, entries: readonly Waiting[]): KnownDirectory {
+    const row = new RowBuilder();
+    row.addFolder('.' as FsName, 0);
+    const now = new Set(entries.map(({ found }) => draft.listing.names[found.at]!));
+    const before = this.#row(draft.path);
+    for (const [name, k] of before?.places ?? []) if (!now.has(name)) row.addKnown(before!.known, k);
+    for (const { found, hash } of entries) {
+      const name = draft.listing.names[found.at]! as FsName;
+      const where = { stats: draft.listing.stats, at: found.at };
+      row.add({
+        name,
+        kind: KIND.file,
+        mode: found.mode,
+        ...where,
+        hash,
+        id: NO_ID,
+        record: NO_RECORD,
+        protection: PROTECTION.none,
+      });
+    }
+    return row.finish({ tree: NO_RECORD, observedNs: draft.observedNs, mount: false });
   }
+
+  #row(path: RepoPath): Row | undefined {
+    if (this.#rows.has(path)) return this.#rows.get(path);
+    if (this.#rows.size >= ROWS) this.#rows.clear();
+    const known = this.#index.pending(path);
+    const places = new Map(known?.listing.names.map((name, k) => [name, k] as const).slice(1));
+    const row = known && { known, places };
+    this.#rows.set(path, row);
+    return row;
+  }
+}
+
+interface Waiting {
+  readonly found: Found;
+  readonly hash: ContentHash;
+}
+
+interface Row {
+  readonly known: KnownDirectory;
+  readonly places: ReadonlyMap<string, number>;
+}
+
+function isRacy({ ctimeNs, draft }: Found): boolean {
+  return ctimeNs > draft.observedNs - RACY_NS;
 }

@@ -1,5 +1,7 @@
 import os from 'node:os';
 import { Worker } from 'node:worker_threads';
+import { BkError } from '@bk/core';
+import { unpackFailure } from './failure.ts';
 import { perform, type TaskKind, type Tasks } from './tasks.ts';
 import type { Job, Reply } from './worker.ts';
 
@@ -32,26 +34,29 @@ export class Pool {
 
   /** From now on tasks go to threads. */
   start(): void {
-    if (this.threads > 0 || process.env['BK_THREADS'] === '0') return;
+    if (this.threads > 0 || this.#broken !== undefined || process.env['BK_THREADS'] === '0') return;
     for (let i = 0; i < WORKERS; i++) this.#spawn();
   }
 
-  run<K extends TaskKind>(kind: K, task: Tasks[K]['task']): Promise<Tasks[K]['result']> {
-    if (this.#broken !== undefined) return Promise.reject(this.#broken);
+  /** Rejects with what the task threw: BkErrors and errors of the system are the same from a thread as inline. */
+  async run<K extends TaskKind>(kind: K, task: Tasks[K]['task']): Promise<Tasks[K]['result']> {
+    if (this.#broken !== undefined) throw this.#broken;
     if (this.threads === 0) {
-      return Promise.resolve(perform(kind, task, (bytes) => this.onProgress(bytes === 0 ? 1 : 0, bytes)));
+      return perform(kind, task, (bytes) => this.onProgress(bytes === 0 ? 1 : 0, bytes));
     }
     return new Promise((resolve, reject) => {
       const job: Job = { number: this.#number++, kind, task };
-      this.#queue.push({ job, done: resolve as Waiting['done'], failed: reject });
+      const waiting: Waiting = { job, done: resolve as Waiting['done'], failed: reject };
+      // Links are made one batch at a time and take longest: they go on beside the reading, not after it.
+      if (kind === 'protect') this.#queue.unshift(waiting);
+      else this.#queue.push(waiting);
       this.#dispatch();
     });
   }
 
-  /** Ends the threads; tasks under way are given up. */
+  /** Ends the threads; tasks under way are given up: they reject, as do later ones. */
   close(): void {
-    for (const worker of this.#load.keys()) void worker.terminate();
-    this.#load.clear();
+    this.#breakDown(new BkError('interrupted', 'the work was given up'));
   }
 
   #spawn(): void {
@@ -59,11 +64,13 @@ export class Pool {
     const worker = new Worker(new URL(file, import.meta.url));
     this.#load.set(worker, 0);
     worker.on('message', (reply: Reply) => this.#receive(worker, reply));
+    worker.on('messageerror', (error) => this.#breakDown(error));
     worker.on('error', (error) => this.#breakDown(error));
+    worker.on('exit', (code) => this.#breakDown(new BkError('bug', `a thread of bk ended early (${code})`)));
   }
 
   #dispatch(): void {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 && this.threads > 0) {
       const [worker, load] = [...this.#load].reduce((a, b) => (b[1] < a[1] ? b : a));
       if (load >= AHEAD) return;
       const next = this.#queue.shift()!;
@@ -74,6 +81,7 @@ export class Pool {
   }
 
   #receive(worker: Worker, reply: Reply): void {
+    if (this.#broken !== undefined) return;
     if (!('number' in reply)) {
       this.onProgress(reply.files, reply.bytes);
       return;
@@ -81,15 +89,18 @@ export class Pool {
     const waiting = this.#running.get(reply.number);
     this.#running.delete(reply.number);
     this.#load.set(worker, (this.#load.get(worker) ?? 1) - 1);
-    if ('error' in reply) waiting?.failed(reply.error);
+    if ('failure' in reply) waiting?.failed(unpackFailure(reply.failure));
     else waiting?.done(reply.result);
     this.#dispatch();
   }
 
+  /** One lost thread ends the pool: nothing waits for an answer that cannot come. */
   #breakDown(error: unknown): void {
-    this.#broken = error;
-    for (const { failed } of [...this.#running.values(), ...this.#queue]) failed(error);
+    this.#broken ??= error;
+    for (const { failed } of [...this.#running.values(), ...this.#queue]) failed(this.#broken);
     this.#running.clear();
     this.#queue.length = 0;
+    for (const worker of this.#load.keys()) void worker.terminate();
+    this.#load.clear();
   }
 }

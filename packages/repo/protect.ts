@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { type ContentHash, HASH_BYTES, PROTECTION, STAT, STAT_WIDTH } from '@bk/core';
 import { SafetyNet } from '@bk/store';
-import { nodePath, putStat } from '@bk/worktree';
+import { hashPath, nodePath, putStat, withPlace } from '@bk/worktree';
 
 /** Files whose contents are to be kept in the safety net, as they were when they were hashed. */
 export interface ProtectTask {
@@ -40,9 +40,9 @@ export function protectFiles(task: ProtectTask): ProtectResult {
   const codes = new Uint8Array(task.hashes.length / HASH_BYTES);
   task.paths.split('\0').forEach((path, i) => {
     try {
-      codes[i] = keeper.protect(nodePath(`${task.root}/${path}`), fileAt(task, i));
+      codes[i] = withPlace(task.root, path, (at) => keeper.protect(nodePath(at), fileAt(task, i)));
     } catch (error) {
-      if (!GONE.has(String((error as NodeJS.ErrnoException).code))) throw error;
+      if (!isGone(error)) throw error;
       codes[i] = CHANGED;
     }
   });
@@ -63,22 +63,50 @@ export interface LookAgainResult {
   readonly observedNs: bigint;
 }
 
-/** A file that changed since it was hashed is not what its new name in the net says: the name is taken back. */
+/** A file that changed since it was hashed may not be what its new name in the net says: such a name is taken back. */
 export function lookAgain(task: LookAgainTask): LookAgainResult {
   const observedNs = BigInt(Date.now()) * 1_000_000n;
   const codes = task.codes.slice();
   const stats = task.stats.slice();
   task.paths.split('\0').forEach((path, i) => {
-    if (codes[i] === CHANGED) return;
-    const now = fs.lstatSync(nodePath(`${task.root}/${path}`), { bigint: true, throwIfNoEntry: false });
-    if (now !== undefined && isSame(now, task.stats, i)) {
+    const code = codes[i];
+    if (code === CHANGED) return;
+    const now = lstat(task.root, path);
+    if (now !== undefined && isSame(now, task.stats, i, code)) {
       putStat(stats, i, now);
       return;
     }
-    if (codes[i] === PROTECTION.link) netOf(task).unprotect(fileAt(task, i));
+    if (code !== PROTECTION.none) takeBack(task, i);
     codes[i] = CHANGED;
   });
   return { codes, stats, observedNs };
+}
+
+function lstat(root: string, path: string): fs.BigIntStats | undefined {
+  try {
+    return withPlace(root, path, (at) => fs.lstatSync(nodePath(at), { bigint: true, throwIfNoEntry: false }));
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    return undefined;
+  }
+}
+
+/**
+ * An entry that holds what was hashed stays, whatever became of the file: a link that is still that inode, unwritten (it
+ * may be the protection of the inode's other names), and a copy with the right bytes. A wrong copy would pass for the
+ * protection of other files of that content: it goes.
+ */
+function takeBack(task: LookAgainTask, i: number): void {
+  const net = netOf(task);
+  const file = fileAt(task, i);
+  if (task.codes[i] === PROTECTION.link) {
+    const entry = net.lookup(file.blake3).find(({ inode }) => inode === file.inode);
+    const now = entry && fs.lstatSync(entry.file, { bigint: true, throwIfNoEntry: false });
+    if (now !== undefined && !isSame(now, task.stats, i, PROTECTION.link)) net.unprotect(file);
+    return;
+  }
+  const copy = net.lookup(file.blake3).find(({ inode }) => inode === undefined);
+  if (copy !== undefined && hashPath(copy.file).hash !== copy.blake3) net.release(copy);
 }
 
 function fileAt(task: ProtectTask, i: number): { blake3: ContentHash; inode: bigint; size: number } {
@@ -92,12 +120,18 @@ function fileAt(task: ProtectTask, i: number): { blake3: ContentHash; inode: big
 
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES']);
 
-function isSame(now: fs.BigIntStats, stats: BigInt64Array, i: number): boolean {
-  const base = i * STAT_WIDTH;
-  return (
-    now.isFile() &&
-    now.size === stats[base + STAT.size] &&
-    now.mtimeNs === stats[base + STAT.mtime] &&
-    BigInt.asIntN(64, now.ino) === stats[base + STAT.inode]
-  );
+/** The file cannot be had under its path any more. */
+export function isGone(error: unknown): boolean {
+  return GONE.has(String((error as NodeJS.ErrnoException).code));
 }
+
+/** Times are compared as columns: as such they wrap after 2262. Making a link changes the ctime, nothing else does. */
+function isSame(stat: fs.BigIntStats, stats: BigInt64Array, i: number, code: number | undefined): boolean {
+  const columns = code === PROTECTION.link ? LINKED : UNTOUCHED;
+  putStat(looked, 0, stat);
+  return stat.isFile() && columns.every((column) => looked[column] === stats[i * STAT_WIDTH + column]);
+}
+
+const looked = new BigInt64Array(STAT_WIDTH);
+const LINKED = [STAT.inode, STAT.size, STAT.mtime];
+const UNTOUCHED = [...LINKED, STAT.ctime];

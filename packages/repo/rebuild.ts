@@ -6,11 +6,11 @@ import {
   joinPath,
   KIND,
   type KnownDirectory,
+  PLAIN_FOLDER_MODE,
+  PROTECTION,
   parseMode,
   parseMtime,
   parseRecord,
-  PLAIN_FOLDER_MODE,
-  PROTECTION,
   type RepoPath,
   STAT,
   STAT_WIDTH,
@@ -49,7 +49,10 @@ export function rebuildIndex({ index, history, head, onDirectory }: RebuildOptio
   if (head !== undefined) visit('' as RepoPath, history.readCommit(head).tree);
   const remove = oldPaths(index).filter((path) => !present.has(path));
   const departed = departedSince(history, index.head, head);
-  index.write({ head, put, remove, files, departed: departed.rows, returned: departed.returned });
+  // What an index of another line says was deleted need not have been: an id that is alive must not come back.
+  const elsewhere = departed.continues ? [] : index.departed.all().map(({ id }) => id);
+  const returned = index.head === undefined ? [] : [...elsewhere, ...departed.returned];
+  index.write({ head, put, remove, files, departed: departed.rows, returned });
 }
 
 function oldRow(index: IndexDb, path: RepoPath): KnownDirectory | undefined {
@@ -78,7 +81,12 @@ function mirror(entries: readonly TreeEntry[], { tree, old, history }: Source): 
   row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
   if (own !== undefined) {
     const rec = parseRecord(history.readBlobText(own.id));
-    row.own(rec.id, own.id, parseMode(rec.mode));
+    row.own(
+      rec.id,
+      own.id,
+      parseMode(rec.mode),
+      old !== undefined && recordAt(old, 0) === own.id ? old.listing.stats : undefined,
+    );
   }
   for (const entry of entries) {
     if (entry.name === DIRECTORY_RECORD) continue;
@@ -92,7 +100,10 @@ function mirror(entries: readonly TreeEntry[], { tree, old, history }: Source): 
 }
 
 /** An entry of which only the record is known: no stat vouches for it, so it is read before it is believed. */
-export function addRecordOnly(row: RowBuilder, entry: { name: FsName; record: GitId; history: HistoryReader }): void {
+export function addRecordOnly(
+  row: RowBuilder,
+  entry: { name: FsName; record: GitId; history: HistoryReader },
+): void {
   const rec = parseRecord(entry.history.readBlobText(entry.record));
   const stats = new BigInt64Array(STAT_WIDTH);
   stats[STAT.size] = BigInt(rec.size ?? 0);

@@ -17,6 +17,7 @@ import {
   type RepoPath,
   STAT,
   STAT_WIDTH,
+  timeNs,
   type TrackedEntry,
 } from '@bk/core';
 import type { DepartedRow, IndexUpdate, TreeEntry } from '@bk/store';
@@ -52,7 +53,8 @@ export function indexUpdate(repo: Repository, decision: Decision, summary: Summa
     if (tree === undefined) remove.push(path);
     else put.push([path, rows.row(path, tree, entries)]);
   }
-  for (const path of rows.touched) if (!seen.has(path)) put.push(...rows.refreshed(path));
+  const touched = new Set([...rows.touched, ...decision.observation.mounted]);
+  for (const path of touched) if (!seen.has(path)) put.push(...rows.refreshed(path));
   const head = summary.commit?.id;
   const update: IndexUpdate = {
     head,
@@ -73,6 +75,8 @@ class Rows {
   readonly #summary: Summary;
   readonly #folders = new Map<RepoPath, Map<string, Recorded>>();
   readonly #own = new Map<RepoPath, Recorded>();
+  readonly #paths = new Set<RepoPath>();
+  readonly #mounted: ReadonlySet<RepoPath>;
   readonly balance: number;
   unprotected = 0;
 
@@ -80,6 +84,7 @@ class Rows {
     this.#repo = repo;
     this.#decision = decision;
     this.#summary = summary;
+    this.#mounted = new Set(decision.observation.mounted);
     let balance = -summary.deleted.filter(({ type }) => type !== 'dir').length;
     for (const recorded of summary.recorded) {
       const { seen, object } = recorded.entry;
@@ -87,6 +92,7 @@ class Rows {
         this.#own.set(seen.path, recorded);
         continue;
       }
+      this.#paths.add(seen.path);
       if (object.kind !== 'known') balance++;
       const folder = parentOf(seen.path);
       const names = this.#folders.get(folder);
@@ -123,7 +129,22 @@ class Rows {
       else if (old !== undefined && k !== undefined && recordAt(old, k) === id) row.addKnown(old, k, unvouched.has(bytes));
       else addRecordOnly(row, { name: bytes, record: id, history: this.#repo.history });
     }
-    return row.finish({ tree, observedNs, mount: draft?.mount ?? old?.mount ?? false });
+    const listed = this.#listed(draft, old, entries);
+    if (listed !== undefined) row.listedAt(listed);
+    const mount = draft?.mount ?? (this.#mounted.has(path) || old?.mount === true);
+    return row.finish({ tree, observedNs, mount });
+  }
+
+  /** The folder's stat, if the tree's entries were all that was in it and nothing came or went just then. */
+  #listed(draft: Draft | undefined, old: KnownDirectory | undefined, entries: readonly TreeEntry[]): BigInt64Array | undefined {
+    const listing = draft?.listing ?? old?.listing;
+    if (listing === undefined || draft?.readable === false) return undefined;
+    const stats = listing.stats.slice(0, STAT_WIDTH);
+    if (draft !== undefined && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs) return undefined;
+    const names = new Set(listing.names.slice(1));
+    const tracked = entries.filter(({ name }) => name !== DIRECTORY_RECORD);
+    const all = tracked.length === names.size && tracked.every(({ name }) => names.has(decodeName(name)));
+    return all ? stats : undefined;
   }
 
   /** A folder whose tree is the same and whose files were looked at again. */
@@ -145,13 +166,14 @@ class Rows {
 
   #addOwn(row: RowBuilder, path: RepoPath, record: GitId, old: KnownDirectory | undefined): void {
     const recorded = this.#own.get(path);
+    const seen = this.#decision.observation.drafts.get(path)?.listing.stats ?? old?.listing.stats;
     if (recorded?.record === record) {
-      row.own(recorded.id, record, recorded.entry.seen.mode);
+      row.own(recorded.id, record, recorded.entry.seen.mode, seen);
     } else if (old !== undefined && recordAt(old, 0) === record) {
-      row.own(idAt(old, 0), record, old.listing.modes[0]!);
+      row.own(idAt(old, 0), record, old.listing.modes[0]!, seen);
     } else {
       const rec = parseRecord(this.#repo.history.readBlobText(record));
-      row.own(rec.id, record, parseMode(rec.mode));
+      row.own(rec.id, record, parseMode(rec.mode), seen);
     }
   }
 
@@ -180,12 +202,18 @@ class Rows {
       record: recorded.record,
       protection,
     };
-    if (kept !== undefined) return { ...columns, stats: kept.stats, at: kept.at };
     const { draft, at } = found;
-    // Looked at before the rest of the row: if it had just been written then, it is not vouched for.
-    const stats = draft.listing.stats.slice(at * STAT_WIDTH, (at + 1) * STAT_WIDTH);
-    if (draft.observedNs < observedNs && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs) stats[STAT.ctime] = 0n;
+    const from = kept ?? { stats: draft.listing.stats, at };
+    const stats = from.stats.slice(from.at * STAT_WIDTH, (from.at + 1) * STAT_WIDTH);
+    // If it had just been written when it was first looked at, a later look proves nothing about what was hashed.
+    const racy = timeNs(draft.listing.stats[at * STAT_WIDTH + STAT.ctime]!) > draft.observedNs - this.#decision.grainNs;
+    if ((racy && draft.observedNs < observedNs) || this.#lacksNames(seen.path)) stats[STAT.ctime] = 0n;
     return { ...columns, stats, at: 0 };
+  }
+
+  /** Other names of its inode are not in this commit: the next one must see it again, to record that they are one file. */
+  #lacksNames(path: RepoPath): boolean {
+    return this.#decision.linked.get(path)?.some((other) => !this.#paths.has(other)) === true;
   }
 
   #protection({ object }: IdentifiedEntry): Protection {

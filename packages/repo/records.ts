@@ -15,6 +15,8 @@ import {
 import type { DepartedRow, HistoryReader, PackWriter } from '@bk/store';
 import type { Context } from './context.ts';
 import type { Decision } from './decide.ts';
+import { foundOf } from './decide.ts';
+import { namesMayDiffer } from './draft.ts';
 
 /** An entry as the commit has it. */
 export interface Recorded {
@@ -74,7 +76,10 @@ const TURN = 512;
 export async function writeRecords(records: Iterable<NewRecord>, writer: PackWriter): Promise<Recorded[]> {
   const recorded: Recorded[] = [];
   for (const { entry, id, text } of records) {
-    const record = text === undefined && entry.object.kind === 'known' ? entry.object.tracked.record : writer.addBlob(text!);
+    const record =
+      text === undefined && entry.object.kind === 'known'
+        ? entry.object.tracked.record
+        : writer.addBlob(text!);
     recorded.push({ entry, id, record });
     if (recorded.length % TURN === 0) await setImmediate();
   }
@@ -86,8 +91,11 @@ function idOf({ object }: IdentifiedEntry): ObjectId | undefined {
   return object.kind === 'returned' ? object.departed.id : undefined;
 }
 
-/** The smallest id among the names of one inode. */
-function linkedId(paths: readonly RepoPath[] | undefined, ids: ReadonlyMap<RepoPath, ObjectId>): ObjectId | undefined {
+/** The smallest id among the names of one inode; undefined unless it has several. */
+export function linkedId(
+  paths: readonly RepoPath[] | undefined,
+  ids: ReadonlyMap<RepoPath, ObjectId>,
+): ObjectId | undefined {
   let smallest: ObjectId | undefined;
   let count = 0;
   for (const path of paths ?? []) {
@@ -115,9 +123,13 @@ function newRecord(entry: IdentifiedEntry, { id, linked, target, history }: Give
   const before = object.kind === 'known' ? object.tracked : (object.departed as DepartedRow);
   const sameContent = seen.type === 'dir' || (before.blake3 === seen.blake3 && before.size === seen.size);
   const sameFacts =
-    object.kind === 'known' && sameContent && before.mode === seen.mode && (seen.type === 'dir' || before.mtimeNs === seen.mtimeNs);
-  // A pure move keeps its record unless the names of its inode changed too, which only files with several can tell.
-  if (sameFacts && linked === undefined && seen.path !== before.path) return undefined;
+    object.kind === 'known' &&
+    sameContent &&
+    before.mode === seen.mode &&
+    (seen.type === 'dir' || before.mtimeNs === seen.mtimeNs);
+  // A pure move keeps its record unless the names of its inode changed too.
+  const mayStay = sameFacts && linked === undefined && seen.path !== before.path;
+  if (mayStay && (seen.type === 'dir' || !namesMayDiffer(object.tracked, foundOf(entry)))) return undefined;
   const old = parseRecord(history.readBlobText(before.record));
   if (sameFacts && old.linked === linked) return undefined;
   return formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
@@ -134,7 +146,8 @@ function fresh({ seen }: IdentifiedEntry, { id, linked, target }: Facts): Rec {
   if (seen.type === 'dir') return { v: 1, id, type: 'dir', mode };
   const blake3 = seen.blake3 as ContentHash;
   const mtime = formatMtime(seen.mtimeNs);
-  if (seen.type === 'symlink') return { v: 1, id, type: 'symlink', blake3, size: seen.size, mtime, mode, target: target! };
+  if (seen.type === 'symlink')
+    return { v: 1, id, type: 'symlink', blake3, size: seen.size, mtime, mode, target: target! };
   if (linked === undefined) return { v: 1, id, type: 'file', blake3, size: seen.size, mtime, mode };
   return { v: 1, id, type: 'file', blake3, size: seen.size, mtime, mode, linked };
 }
@@ -143,7 +156,10 @@ function fresh({ seen }: IdentifiedEntry, { id, linked, target }: Facts): Rec {
 function revised(
   entry: IdentifiedEntry,
   old: Rec,
-  facts: Facts & { readonly sameContent: boolean; readonly before: { readonly mode: number; readonly mtimeNs: bigint } },
+  facts: Facts & {
+    readonly sameContent: boolean;
+    readonly before: { readonly mode: number; readonly mtimeNs: bigint };
+  },
 ): Rec {
   const now = fresh(entry, { ...facts, target: facts.target ?? old.target });
   const { linked: _linked, hashes, media, ...kept } = old;
@@ -153,4 +169,3 @@ function revised(
   const sameTime = facts.before.mtimeNs === entry.seen.mtimeNs && old.mtime !== undefined;
   return { ...kept, ...derived, ...now, mode, ...(sameTime && { mtime: old.mtime }) };
 }
-

@@ -5,8 +5,10 @@ import {
   type ContentHash,
   comparePaths,
   decideRecovery,
+  decodeTarget,
   type EntryType,
   encodePath,
+  escapeBytes,
   type FsPath,
   type GitId,
   isInside,
@@ -235,7 +237,13 @@ class Search {
     const { mode, mtimeNs } = version;
     const expect = { is: 'absent' } as const;
     if (version.type === 'symlink')
-      return { do: 'symlink', path, expect, target: version.target ?? '', mtimeNs };
+      return {
+        do: 'symlink',
+        path,
+        expect,
+        target: escapeBytes(decodeTarget(version.target ?? '', version.size)),
+        mtimeNs,
+      };
     const asked = { blake3: version.blake3 as ContentHash, size: version.size, inode: version.inode };
     const content = this.sources.content(asked, link) ?? { source: '', how: 'copy', ...asked };
     return { do: 'place', path, expect, content, mode, mtimeNs };

@@ -26,9 +26,16 @@ export async function reindex(repo: Repository, context: Context): Promise<Reind
   try {
     const decision = await compareWithHead(repo, { all: true, rehash: false, pool }, context);
     const net = new NetExtension(repo, { pool, report: context.report });
-    net.add(keepsOf(unchangedEntries(decision)));
-    const unchanged = refreshIndex(repo, decision, await net.finish());
-    return { directories, files: repo.index.files, unchanged, unreadable: decision.unreadable, ok: true };
+    const entries = unchangedEntries(decision, repo.history);
+    net.add(keepsOf(entries));
+    refreshIndex(repo, decision, { entries, extended: await net.finish() });
+    return {
+      directories,
+      files: repo.index.files,
+      unchanged: entries.length,
+      unreadable: decision.unreadable,
+      ok: true,
+    };
   } finally {
     pool.close();
   }

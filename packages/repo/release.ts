@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { type ContentHash, type GitId, mayRelease } from '@bk/core';
-import { type DepartedRow, type SafetyEntry, SafetyNet, settingsOf } from '@bk/store';
+import { type ContentOwner, type DepartedRow, type SafetyEntry, SafetyNet, settingsOf } from '@bk/store';
 import type { Context } from './context.ts';
 import type { Repository } from './repository.ts';
 
@@ -29,16 +29,16 @@ export function findReleasable(repo: Repository, context: Context): Releasable[]
   const moment = { nowSec: Math.floor(context.nowMs() / 1000), freePercent: freePercent(repo.layout.dot) };
   const age = commitAges(repo, rules.deleted.when === 'commits' ? rows : []);
   const allowed: DepartedRow[] = [];
-  const held = new Set<ContentHash>();
+  const held: DepartedRow[] = [];
   for (const row of rows) {
-    if (mayRelease({ ...row, commitsSince: age.get(row.commit) ?? 0 }, rules, moment)) allowed.push(row);
-    else if (row.blake3 !== undefined) held.add(row.blake3);
+    const may = mayRelease({ ...row, commitsSince: age.get(row.commit) ?? 0 }, rules, moment);
+    (may ? allowed : held).push(row);
   }
-  const living = repo.index.living(new Set(allowed.flatMap(({ blake3 }) => blake3 ?? [])));
   const net = new SafetyNet(repo.layout);
-  return allowed.map((row) => {
-    const entries = ownEntries(row, net, { living, held });
-    return { row, entries, bytes: entries.length > 0 ? row.size : 0 };
+  const claims = new Claims(net, { needed: neededBy(repo, allowed, held) });
+  return allowed.flatMap((row) => {
+    const entries = claims.entriesOf(row);
+    return entries === undefined ? [] : [{ row, entries, bytes: entries.length > 0 ? row.size : 0 }];
   });
 }
 
@@ -58,21 +58,77 @@ export function releaseDeparted(repo: Repository, context: Context): Released {
   return { entries, bytes };
 }
 
-/**
- * Entries that hold this version and nothing else: links of its inode, as it was when it was committed, and the
- * independent copy unless the head or another departed version needs it. What was written to since is kept.
- */
-function ownEntries(row: DepartedRow, net: SafetyNet, use: { living: ReadonlySet<ContentHash>; held: ReadonlySet<ContentHash> }): SafetyEntry[] {
-  if (row.blake3 === undefined) return [];
-  const needed = use.living.has(row.blake3) || use.held.has(row.blake3);
-  return net.lookup(row.blake3).filter((entry) => {
-    if (entry.inode === undefined) return !needed;
-    const stat = fs.lstatSync(entry.file, { bigint: true, throwIfNoEntry: false });
-    if (stat === undefined || stat.size !== BigInt(row.size) || stat.mtimeNs !== row.mtimeNs) return false;
-    const its = row.inode === 0n ? stat.nlink === 1n : entry.inode === BigInt.asUintN(64, row.inode);
-    // Another name of the inode may be a file of the head's, which this link protects.
-    return its && (stat.nlink === 1n || !needed);
+/** Who still needs the contents that may go: files of the head, unconfirmed deletions, versions that are held for a time. */
+function neededBy(
+  repo: Repository,
+  allowed: readonly DepartedRow[],
+  held: readonly DepartedRow[],
+): ReadonlyMap<ContentHash, readonly ContentOwner[]> {
+  const wanted = new Set(allowed.flatMap(({ blake3 }) => blake3 ?? []));
+  const needed = repo.index.owners(wanted);
+  for (const { blake3, inode, mtimeNs } of held) {
+    if (blake3 === undefined || !wanted.has(blake3)) continue;
+    const owner = { inode: BigInt.asUintN(64, inode), mtimeNs };
+    const owners = needed.get(blake3);
+    if (owners === undefined) needed.set(blake3, [owner]);
+    else owners.push(owner);
+  }
+  return needed;
+}
+
+/** Gives each departed version the entries of the net that are its own; none is given twice. */
+class Claims {
+  readonly #net: SafetyNet;
+  readonly #needed: ReadonlyMap<ContentHash, readonly ContentOwner[]>;
+  readonly #given = new Set<string>();
+
+  constructor(
+    net: SafetyNet,
+    { needed }: { readonly needed: ReadonlyMap<ContentHash, readonly ContentOwner[]> },
+  ) {
+    this.#net = net;
+    this.#needed = needed;
+  }
+
+  /**
+   * Entries that hold this version and that nobody else needs: the link of its inode, as it was when it was committed
+   * (what was written to since is kept), and the independent copy if nothing else has that content.
+   * @returns undefined if it has to wait: somebody who needs the content has nothing else in the net
+   */
+  entriesOf(row: DepartedRow): readonly SafetyEntry[] | undefined {
+    if (row.blake3 === undefined) return [];
+    const all = this.#net.lookup(row.blake3);
+    const owners = this.#needed.get(row.blake3) ?? [];
+    const its = all.filter((entry) => !this.#given.has(entry.file) && isOf(row, entry, owners));
+    const left = all.filter((entry) => !its.includes(entry) && !this.#given.has(entry.file));
+    if (its.length > 0 && !owners.every((owner) => isServed(owner, row.size, left))) return undefined;
+    for (const { file } of its) this.#given.add(file);
+    return its;
+  }
+}
+
+function isOf(row: DepartedRow, entry: SafetyEntry, owners: readonly ContentOwner[]): boolean {
+  if (entry.inode === undefined) return owners.length === 0;
+  if (owners.some(({ inode }) => inode === entry.inode)) return false;
+  const stat = statOf(entry);
+  if (stat?.size !== BigInt(row.size) || stat.mtimeNs !== row.mtimeNs) return false;
+  // Another name of the inode may be a file of the head's, which this link protects.
+  if (stat.nlink > 1n && owners.length > 0) return false;
+  return row.inode === 0n ? stat.nlink === 1n : entry.inode === BigInt.asUintN(64, row.inode);
+}
+
+/** Whether the net keeps the content for this owner: in a copy, or in the link of its own inode, unwritten. */
+function isServed(owner: ContentOwner, size: number, entries: readonly SafetyEntry[]): boolean {
+  return entries.some((entry) => {
+    if (entry.inode === undefined) return true;
+    if (entry.inode !== owner.inode) return false;
+    const stat = statOf(entry);
+    return stat?.size === BigInt(size) && stat.mtimeNs === owner.mtimeNs;
   });
+}
+
+function statOf({ file }: SafetyEntry): fs.BigIntStats | undefined {
+  return fs.lstatSync(file, { bigint: true, throwIfNoEntry: false });
 }
 
 /** How many commits came after each of those in which something left. */

@@ -1,7 +1,20 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, type GitId, type RepoPath } from '@bk/core';
-import { type Config, DOT_BK, HistoryReader, IndexDamaged, IndexDb, type Layout, layoutOf, type Lock, lock, readConfig, readRef, tryLock } from '@bk/store';
+import {
+  type Config,
+  DOT_BK,
+  HistoryReader,
+  IndexDamaged,
+  IndexDb,
+  type Layout,
+  type Lock,
+  layoutOf,
+  lock,
+  readConfig,
+  readRef,
+  tryLock,
+} from '@bk/store';
 import { rebuildIndex } from './rebuild.ts';
 import { replayJournal } from './replay.ts';
 
@@ -79,8 +92,37 @@ export class Repository {
     this.#index?.close();
     IndexDb.discard(this.layout.index);
     this.#index = IndexDb.open(this.layout.index);
-    rebuildIndex({ index: this.#index, history: this.history, head: this.head, ...(onDirectory && { onDirectory }) });
+    rebuildIndex({
+      index: this.#index,
+      history: this.history,
+      head: this.head,
+      ...(onDirectory && { onDirectory }),
+    });
     return this.#index;
+  }
+
+  /** After the index turned out to be damaged: mends it from the history; where that cannot be written, in memory. */
+  mendIndex(): void {
+    this.#index?.close();
+    this.#index = undefined;
+    const mine = this.#lock === undefined ? this.#lockToMend() : undefined;
+    try {
+      this.#index =
+        this.#lock === undefined && mine === undefined ? this.#memoryIndex() : this.#refreshIndex();
+    } catch (error) {
+      if (this.#lock !== undefined || !cannotWrite(error)) throw error;
+      this.#index = this.#memoryIndex();
+    } finally {
+      mine?.release();
+    }
+  }
+
+  /** For a reader: what writers did since. */
+  reload(): void {
+    this.#head = null;
+    this.#history?.refresh();
+    this.#index?.close();
+    this.#index = undefined;
   }
 
   close(): void {
@@ -93,10 +135,7 @@ export class Repository {
 
   /** What another process did since, and what a killed one left behind. */
   #settle(): void {
-    this.#head = null;
-    this.#history?.refresh();
-    this.#index?.close();
-    this.#index = undefined;
+    this.reload();
     replayJournal(this.layout);
   }
 
@@ -105,12 +144,15 @@ export class Repository {
     if (opened !== undefined) return opened;
     if (this.#lock !== undefined) return this.#refreshIndex();
     // A writer between its ref and its index is done in a moment; else this reader mends the index itself.
-    const mine = tryLock(this.layout.lock, PATIENCE_MS);
+    const mine = this.#lockToMend();
     if (mine === undefined) return this.#memoryIndex();
     try {
       this.#head = null;
       this.#history?.refresh();
       return this.#tryIndex() ?? this.#refreshIndex();
+    } catch (error) {
+      if (cannotWrite(error)) return this.#memoryIndex();
+      throw error;
     } finally {
       mine.release();
     }
@@ -124,12 +166,23 @@ export class Repository {
       index.close();
       return undefined;
     } catch (error) {
-      if (error instanceof IndexDamaged) return undefined;
+      if (error instanceof IndexDamaged || (this.#lock === undefined && cannotWrite(error))) return undefined;
+      throw error;
+    }
+  }
+
+  /** Undefined: a writer is at work and stays, or nothing can be written here. */
+  #lockToMend(): Lock | undefined {
+    try {
+      return tryLock(this.layout.lock, PATIENCE_MS);
+    } catch (error) {
+      if (cannotWrite(error)) return undefined;
       throw error;
     }
   }
 
   #refreshIndex(): IndexDb {
+    if (this.head === undefined) return this.reindex();
     try {
       const index = IndexDb.open(this.layout.index);
       rebuildIndex({ index, history: this.history, head: this.head });
@@ -163,8 +216,17 @@ export function openRepository(start: string): Repository {
   }
   const repository = new Repository(layout, config);
   // What a killed command left is finished by whoever comes next, if no writer is at work.
-  if (hasLeftovers(layout) && repository.tryWriting()) repository.endWriting();
+  if (hasLeftovers(layout)) finishLeftovers(repository);
   return repository;
+}
+
+function finishLeftovers(repository: Repository): void {
+  try {
+    if (repository.tryWriting()) repository.endWriting();
+  } catch (error) {
+    repository.close();
+    if (!cannotWrite(error)) throw error;
+  }
 }
 
 function hasLeftovers({ staging, journal }: Layout): boolean {
@@ -174,7 +236,8 @@ function hasLeftovers({ staging, journal }: Layout): boolean {
 function findRoot(start: string): string {
   const real = realFolder(start);
   for (let folder = real; ; folder = path.dirname(folder)) {
-    if (fs.statSync(path.join(folder, DOT_BK), { throwIfNoEntry: false })?.isDirectory() === true) return folder;
+    if (fs.statSync(path.join(folder, DOT_BK), { throwIfNoEntry: false })?.isDirectory() === true)
+      return folder;
     if (folder === path.dirname(folder)) break;
   }
   throw new BkError('not-a-repository', `no repository at ${start} or above it`, {
@@ -190,4 +253,14 @@ function realFolder(start: string): string {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
     throw new BkError('not-found', `there is no folder ${start}`, { path: start });
   }
+}
+
+/** The file system is read-only, or not ours: a reader goes on without. */
+export function cannotWrite(error: unknown): boolean {
+  const codes = [error, (error as { cause?: unknown }).cause].map((each) =>
+    String((each as NodeJS.ErrnoException | undefined)?.code),
+  );
+  return codes.some((code) =>
+    /^(EROFS|EACCES|EPERM|SQLITE_READONLY.*|SQLITE_CANTOPEN.*|SQLITE_PERM)$/.test(code),
+  );
 }

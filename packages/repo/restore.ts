@@ -3,7 +3,9 @@ import {
   type ContentHash,
   comparePaths,
   decodeName,
+  decodeTarget,
   type EntryType,
+  escapeBytes,
   type GitId,
   isInside,
   KIND,
@@ -233,7 +235,7 @@ class Planner {
         do: 'symlink' as const,
         path,
         expect,
-        target: facts.target ?? '',
+        target: escapeBytes(decodeTarget(facts.target ?? '', facts.size)),
         mtimeNs: facts.mtimeNs,
       };
       this.#items.push({ step, from: 'history', ...kept });

@@ -26,6 +26,15 @@ export interface RowEntry {
   readonly protection: Protection;
 }
 
+/** The directory's own record, and its stat if it was seen: it tells the directory again where it was moved to. */
+interface OwnRecord {
+  readonly id: ObjectId;
+  readonly record: GitId;
+  readonly mode: number;
+  /** STAT columns; of which inode and birth are kept. */
+  readonly stats: BigInt64Array | undefined;
+}
+
 type Copied = { readonly known: KnownDirectory; readonly k: number; readonly forget: boolean };
 type Source = Copied | { readonly entry: RowEntry };
 
@@ -34,7 +43,8 @@ const NO_STATS = new BigInt64Array(STAT_WIDTH);
 /** Collects the entries of one KnownDirectory, in any order. */
 export class RowBuilder {
   readonly #entries: { readonly name: string; readonly source: Source }[] = [];
-  #own: { id: ObjectId; record: GitId; mode: number } | undefined;
+  #own: OwnRecord | undefined;
+  #listed: BigInt64Array | undefined;
 
   add(entry: RowEntry): void {
     this.#entries.push({ name: entry.name, source: { entry } });
@@ -47,16 +57,29 @@ export class RowBuilder {
 
   /** A sub-folder, or (named `.`) the directory itself. */
   addFolder(name: FsName, mode: number): void {
-    const none = { hash: '' as ContentHash, id: '' as ObjectId, record: '' as GitId, protection: 0 as Protection };
+    const none = {
+      hash: '' as ContentHash,
+      id: '' as ObjectId,
+      record: '' as GitId,
+      protection: 0 as Protection,
+    };
     this.add({ name, kind: KIND.dir, mode, stats: NO_STATS, at: 0, ...none });
   }
 
-  /** The directory's own record. */
-  own(id: ObjectId, record: GitId, mode: number): void {
-    this.#own = { id, record, mode };
+  own(id: ObjectId, record: GitId, mode: number, stats?: BigInt64Array): void {
+    this.#own = { id, record, mode, stats };
   }
 
-  finish(row: { readonly tree: GitId; readonly observedNs: bigint; readonly mount: boolean }): KnownDirectory {
+  /** The folder's stat when the row's names were all that was in it: while it is the same, nobody has to list them. */
+  listedAt(stats: BigInt64Array): void {
+    this.#listed = stats;
+  }
+
+  finish(row: {
+    readonly tree: GitId;
+    readonly observedNs: bigint;
+    readonly mount: boolean;
+  }): KnownDirectory {
     const entries = this.#entries.sort((a, b) => rank(a.name, b.name));
     const count = entries.length;
     const known: KnownDirectory = {
@@ -72,11 +95,17 @@ export class RowBuilder {
       records: Buffer.alloc(count * GIT_ID_BYTES),
       protections: new Uint8Array(count),
     };
-    entries.forEach(({ source }, i) => ('known' in source ? copy(known, i, source) : fill(known, i, source.entry)));
+    entries.forEach(({ source }, i) => {
+      if ('known' in source) copy(known, i, source);
+      else fill(known, i, source.entry);
+    });
+    if (this.#listed !== undefined) known.listing.stats.set(this.#listed);
     if (this.#own !== undefined) {
       (known.ids as Buffer).write(this.#own.id.replaceAll('-', ''), 0, 'hex');
       (known.records as Buffer).write(this.#own.record, 0, 'hex');
       known.listing.modes[0] = this.#own.mode;
+      for (const column of [STAT.inode, STAT.birth])
+        known.listing.stats[column] = this.#own.stats?.[column] ?? 0n;
     }
     return known;
   }

@@ -102,7 +102,18 @@ export class Sources {
     const stat = fs.lstatSync(entry.file, { bigint: true, throwIfNoEntry: false });
     if (wanted === undefined || !stat?.isFile() || Number(stat.size) !== wanted.size) return false;
     if (entry.inode === undefined || wanted.times.has(stat.mtimeNs)) return true;
+    return isIntact(entry);
+  }
+}
+
+/** What cannot be read is nothing to rely on. */
+function isIntact(entry: SafetyEntry): boolean {
+  try {
     return hashPath(entry.file).hash === entry.blake3;
+  } catch (error) {
+    if (!['EACCES', 'EIO', 'ENOENT', 'ELOOP'].includes(String((error as NodeJS.ErrnoException).code)))
+      throw error;
+    return false;
   }
 }
 

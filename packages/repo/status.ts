@@ -1,10 +1,18 @@
-import { type Change, type ChangeSummary, type GitId, type PathProblem, type RepoPath, summaryOf } from '@bk/core';
+import {
+  BkError,
+  type Change,
+  type ChangeSummary,
+  type GitId,
+  type PathProblem,
+  type RepoPath,
+  summaryOf,
+} from '@bk/core';
 import { compareWithHead, pathFilter } from './compare.ts';
-import type { Decision } from './decide.ts';
 import type { Context } from './context.ts';
+import type { Decision } from './decide.ts';
 import { Pool } from './pool.ts';
 import { refreshIndex, unchangedEntries } from './refresh.ts';
-import type { Repository } from './repository.ts';
+import { cannotWrite, type Repository } from './repository.ts';
 
 export interface StatusOptions {
   /** Only what is at or below these; none: everything. */
@@ -22,10 +30,15 @@ export interface StatusResult {
   readonly summary: ChangeSummary;
 }
 
+const ATTEMPTS = 3;
+
 /** What changed since the last commit. Reads contents only where the index cannot vouch and the answer depends on it. */
-export async function status(repo: Repository, options: StatusOptions, context: Context): Promise<StatusResult> {
-  const pool = new Pool();
-  const decision = await compareWithHead(repo, { all: false, rehash: options.rehash === true, pool }, context).finally(() => pool.close());
+export async function status(
+  repo: Repository,
+  options: StatusOptions,
+  context: Context,
+): Promise<StatusResult> {
+  const decision = await compareSteadily(repo, options, context);
   refreshIfFree(repo, decision);
   const within = pathFilter(options.paths);
   const changes = decision.changes.filter(within);
@@ -39,12 +52,36 @@ export async function status(repo: Repository, options: StatusOptions, context: 
   };
 }
 
+/** Again if a commit was made meanwhile: rows of two heads do not make one answer. */
+async function compareSteadily(
+  repo: Repository,
+  options: StatusOptions,
+  context: Context,
+): Promise<Decision> {
+  for (let attempt = 1; ; attempt++) {
+    const { head } = repo;
+    const pool = new Pool();
+    const decision = await compareWithHead(
+      repo,
+      { all: false, rehash: options.rehash === true, pool },
+      context,
+    ).finally(() => pool.close());
+    if (repo.index.head === head || attempt === ATTEMPTS) return decision;
+    repo.reload();
+  }
+}
+
 /** What was read for nothing is not read again next time, if no writer is at work. */
 function refreshIfFree(repo: Repository, decision: Decision): void {
   const { head } = repo;
-  if (unchangedEntries(decision).length === 0 || !repo.tryWriting()) return;
+  const entries = unchangedEntries(decision, repo.history);
+  if (entries.length + decision.observation.mounted.length === 0) return;
   try {
-    if (repo.head === head) refreshIndex(repo, decision);
+    if (repo.tryWriting() && repo.head === head) refreshIndex(repo, decision, { entries });
+  } catch (error) {
+    // The answer is known; only the next one takes longer.
+    const full = error instanceof BkError ? ['io', 'no-space'] : ['ENOSPC', 'EDQUOT', 'EIO'];
+    if (!cannotWrite(error) && !full.includes(String((error as { code?: unknown }).code))) throw error;
   } finally {
     repo.endWriting();
   }

@@ -1,6 +1,6 @@
 import { comparePaths, KIND, type PathProblem, type RepoPath, type TrackedEntry } from '@bk/core';
 import type { IndexDb } from '@bk/store';
-import { type Draft, entryPath, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
+import { type Draft, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
 import type { Observation } from './observe.ts';
 
 /** What an observation means for the head's objects, before identity is decided. */
@@ -11,21 +11,16 @@ export interface Survey {
   readonly occupied: readonly { readonly tracked: TrackedEntry; readonly seen: Found }[];
   readonly added: readonly Found[];
   /** Folders with records of their own in the head that are not there any more. */
-  readonly goneFolders: readonly GoneFolder[];
+  readonly goneFolders: readonly { readonly tracked: TrackedEntry }[];
   readonly unreadable: readonly PathProblem[];
-}
-
-export interface GoneFolder {
-  readonly tracked: TrackedEntry;
-  /** It held nothing that is tracked. */
-  readonly empty: boolean;
 }
 
 export function survey(observation: Observation, index: IndexDb, grainNs: bigint): Survey {
   const gone: TrackedEntry[] = [];
   const occupied: { tracked: TrackedEntry; seen: Found }[] = [];
   const added: Found[] = [];
-  const goneFolders: GoneFolder[] = [];
+  const goneFolders: { tracked: TrackedEntry }[] = [];
+  const held = new Set<RepoPath>();
   const unreadable = [...observation.unreadable];
   const untouchable = new Set(unreadable.map(({ path }) => path));
   for (const draft of observation.drafts.values()) {
@@ -37,19 +32,24 @@ export function survey(observation: Observation, index: IndexDb, grainNs: bigint
     const mount = below.find(([, known]) => known.mount);
     if (mount !== undefined) {
       unreadable.push({ path: mount[0], reason: 'offline: nothing is mounted here now' });
+      held.add(path);
       continue;
     }
     for (const [folder, known] of below) {
-      const { kinds, names } = known.listing;
-      for (let k = 1; k < kinds.length; k++) if (kinds[k] !== KIND.dir) gone.push(trackedEntry(folder, known, k, grainNs));
-      if (hasOwnRecord(known)) goneFolders.push({ tracked: trackedEntry(folder, known, 0), empty: names.length === 1 });
+      const { kinds } = known.listing;
+      for (let k = 1; k < kinds.length; k++)
+        if (kinds[k] !== KIND.dir) gone.push(trackedEntry(folder, known, k, grainNs));
+      if (hasOwnRecord(known)) goneFolders.push({ tracked: trackedEntry(folder, known, 0) });
     }
   }
+  // The head goes on to have a folder there: what has taken its place can be recorded when the folder is back or gone.
+  for (const { path } of added)
+    if (held.has(path)) unreadable.push({ path, reason: 'in the place of a folder that is offline' });
   const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
   return {
     gone: gone.sort(byPath),
     occupied: occupied.sort((a, b) => comparePaths(a.seen.path, b.seen.path)),
-    added: added.sort(byPath),
+    added: added.filter(({ path }) => !held.has(path)).sort(byPath),
     goneFolders,
     unreadable: unreadable.sort(byPath),
   };
@@ -82,15 +82,7 @@ function* missing(draft: Draft, grainNs: bigint): Generator<TrackedEntry> {
     if (k >= 0 && (kind === KIND.file || kind === KIND.symlink)) here[k] = 1;
   }
   for (let k = 1; k < here.length; k++) {
-    if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir) yield trackedEntry(draft.path, known, k, grainNs);
+    if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir)
+      yield trackedEntry(draft.path, known, k, grainNs);
   }
-}
-
-/** Whether the directory's folders include one that is tracked, whatever is in it. */
-export function trackedFolders(draft: Draft, outside: ReadonlySet<RepoPath>): boolean {
-  for (let i = 1; i < draft.listing.names.length; i++) {
-    if (draft.listing.kinds[i] !== KIND.dir || draft.excluded[i] === 1) continue;
-    if (!outside.has(entryPath(draft.path, draft.listing, i))) return true;
-  }
-  return false;
 }

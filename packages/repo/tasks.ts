@@ -1,6 +1,13 @@
-import { type DirectoryReport, type ReadResult, type ReadTask, type ScanTask, readContents, scanDirectories } from '@bk/worktree';
-import { decodeRow } from '@bk/store';
 import type { FsPath, KnownDirectory, Trust } from '@bk/core';
+import { decodeRow } from '@bk/store';
+import {
+  type DirectoryReport,
+  type ReadResult,
+  type ReadTask,
+  readContents,
+  type ScanTask,
+  scanDirectories,
+} from '@bk/worktree';
 import {
   type LookAgainResult,
   type LookAgainTask,
@@ -27,7 +34,11 @@ export interface Tasks {
 export type TaskKind = keyof Tasks;
 
 /** @param onFile called while contents are read, with the bytes read; with 0 after each file */
-export function perform<K extends TaskKind>(kind: K, task: Tasks[K]['task'], onFile?: (bytes: number) => void): Tasks[K]['result'] {
+export function perform<K extends TaskKind>(
+  kind: K,
+  task: Tasks[K]['task'],
+  onFile?: (bytes: number) => void,
+): Tasks[K]['result'] {
   const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Tasks[T]['result'] } = {
     look: (given) => scanDirectories(scanTask(given)),
     read: (given) => readContents(given, onFile),
@@ -38,9 +49,11 @@ export function perform<K extends TaskKind>(kind: K, task: Tasks[K]['task'], onF
 }
 
 function scanTask(task: LookTask): ScanTask {
-  const directories = task.directories.map(({ path, row }): { path: FsPath; known: KnownDirectory | undefined } => ({
-    path,
-    known: row === undefined ? undefined : decodeRow(row),
-  }));
+  const directories = task.directories.map(
+    ({ path, row }): { path: FsPath; known: KnownDirectory | undefined } => ({
+      path,
+      known: row === undefined ? undefined : decodeRow(row),
+    }),
+  );
   return { root: task.root, trust: task.trust, directories };
 }

@@ -273,11 +273,55 @@ describe('a transaction', () => {
     expect(state().clean).toBe(true);
   });
 
+  it('leaves alone a file that only its change time gives away', () => {
+    const steps = fixture();
+    const file = path.join(root, 'untracked.txt');
+    fs.utimesSync(file, 1_500_000_000, 1_500_000_000);
+    const step = steps[5] as Extract<Step, { do: 'place' }>;
+    const planned = { ...step, expect: expected('untracked.txt') };
+    fs.writeFileSync(file, 'UNTRACKED');
+    fs.utimesSync(file, 1_500_000_000, 1_500_000_000);
+    const { results } = applyPlan(layout, { verb: 'test', steps: [planned] });
+    expect(results[0]).toMatchObject({ outcome: 'conflict' });
+    expect(fs.readFileSync(file, 'utf8')).toBe('UNTRACKED');
+  });
+
+  it('makes names and the net durable before the journal says that all is done', () => {
+    const steps = fixture();
+    const opened = new Map<number, string>();
+    const synced = new Set<string>();
+    let before: ReadonlySet<string> | undefined;
+    const { openSync, fsyncSync, writeSync } = fs;
+    fs.openSync = (file, ...rest) => {
+      const fd = openSync(file, ...rest);
+      opened.set(fd, fs.readlinkSync(`/proc/self/fd/${fd}`));
+      return fd;
+    };
+    fs.fsyncSync = (fd) => {
+      fsyncSync(fd);
+      synced.add(opened.get(fd)!);
+    };
+    calls['writeSync'] = (...given) => {
+      if (String(given[1]).includes('"committed"')) before = new Set(synced);
+      return (writeSync as Call)(...given);
+    };
+    try {
+      applyPlan(layout, { verb: 'test', steps });
+    } finally {
+      Object.assign(fs, { openSync, fsyncSync, writeSync });
+    }
+    const shards = ['new version', 'untracked'].map((text) =>
+      path.join(layout.safety, hash(text).slice(0, 2)),
+    );
+    const wanted = [root, path.join(root, 'back'), layout.journal, ...shards];
+    expect(wanted.filter((dir) => !before?.has(dir))).toEqual([]);
+  });
+
   it('does not rely on an entry of the net that holds something else', () => {
     const steps = fixture();
     fs.writeFileSync(
       path.join(layout.dot, (steps[2] as Extract<Step, { do: 'place' }>).content.source),
-      'spoilt',
+      'spoil',
     );
     const { results } = applyPlan(layout, { verb: 'test', steps });
     expect(results[2]).toMatchObject({ outcome: 'failed', reason: 'no intact copy of its content is here' });

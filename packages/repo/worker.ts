@@ -1,4 +1,5 @@
 import { parentPort } from 'node:worker_threads';
+import { type PackedFailure, packFailure } from './failure.ts';
 import { perform, type TaskKind, type Tasks } from './tasks.ts';
 
 /** A thread of the pool: performs one task after the other, tells of its progress now and then. */
@@ -9,7 +10,7 @@ export interface Job {
 }
 export type Reply =
   | { readonly number: number; readonly result: Tasks[TaskKind]['result'] }
-  | { readonly number: number; readonly error: unknown }
+  | { readonly number: number; readonly failure: PackedFailure }
   | { readonly files: number; readonly bytes: number };
 
 const TELL_EVERY_MS = 100;
@@ -32,6 +33,6 @@ port?.on('message', ({ number, kind, task }: Job) => {
   try {
     port.postMessage({ number, result: perform(kind, task, count) } satisfies Reply);
   } catch (error) {
-    port.postMessage({ number, error } satisfies Reply);
+    port.postMessage({ number, failure: packFailure(error) } satisfies Reply);
   }
 });

@@ -20,9 +20,10 @@ export const init = verb({
   async run({ dir, name }, session) {
     const { init } = await import('@bk/repo');
     const target = path.resolve(session.directory, dir ?? '.');
+    const isNew = !session.exists(path.join(target, '.bk'));
     const made = init(target, name === undefined ? {} : { name }, session.context);
     session.result(made, ({ root, name }) => `${safe(root)} is a repository, “${safe(name)}”\n`);
-    session.note(session.style('dim', 'next: bk commit -m "first"\n'));
+    if (isNew) session.note(session.style('dim', 'next: bk commit -m "first"\n'));
     return 0;
   },
 });

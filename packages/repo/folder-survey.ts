@@ -1,0 +1,94 @@
+import {
+  decodeName,
+  type Folders,
+  foldersAbove,
+  type GitId,
+  KIND,
+  nameOf,
+  type Observed,
+  PLAIN_FOLDER_MODE,
+  parentOf,
+  type RepoPath,
+  type TrackedEntry,
+} from '@bk/core';
+import type { IndexDb } from '@bk/store';
+import { type Draft, entryPath, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
+import type { Observation } from './observe.ts';
+import type { Survey } from './survey.ts';
+
+export interface FolderSurvey extends Observed {
+  readonly gone: readonly TrackedEntry[];
+  readonly existence: Folders;
+}
+
+/** What surveyFolders asks about the head. */
+export interface FolderSources {
+  readonly index: IndexDb;
+  /** Whether a folder's record says more than its mode: it is an entity, or has attributes. */
+  readonly saysMore: (record: GitId) => boolean;
+}
+
+/** Folders' own records: an empty folder has one, one whose mode is not the usual one, and one that carries more. */
+export function surveyFolders(
+  observation: Observation,
+  surveyed: Survey,
+  sources: FolderSources,
+): FolderSurvey {
+  const { index, saysMore } = sources;
+  const gone: TrackedEntry[] = surveyed.goneFolders.map(({ tracked }) => tracked);
+  const occupied: { tracked: TrackedEntry; seen: Found }[] = [];
+  const added: Found[] = [];
+  const outside = new Set([...surveyed.unreadable, ...observation.skipped].map(({ path }) => path));
+  const holding = foldersAbove(tracked(outside, index));
+  for (const draft of observation.drafts.values()) {
+    const { known } = draft;
+    const own = known !== undefined && hasOwnRecord(known) ? trackedEntry(draft.path, known, 0) : undefined;
+    const needed = needsRecord(draft, outside, holding) || (own !== undefined && saysMore(own.record));
+    if (own !== undefined && !needed) gone.push(own);
+    if (own === undefined && needed) added.push(foundEntry(draft, 0));
+    if (own === undefined || !needed || own.mode === draft.listing.modes[0]) continue;
+    occupied.push({ tracked: own, seen: foundEntry(draft, 0) });
+  }
+  return { gone, occupied, added, existence: existence(observation, index) };
+}
+
+/** Whether all that a folder has makes no tree of its own: it would be lost without a record. */
+export function isBare(draft: Draft, outside: ReadonlySet<RepoPath>): boolean {
+  const { listing } = draft;
+  for (let i = 1; i < listing.names.length; i++) {
+    if (draft.excluded[i] === 1) continue;
+    const kind = listing.kinds[i];
+    if (kind === KIND.file || kind === KIND.symlink) return false;
+    if (kind === KIND.dir && !outside.has(entryPath(draft.path, listing, i))) return false;
+  }
+  return true;
+}
+
+/** What could not be looked at keeps its place in the head's tree: `holding` are the folders above such places. */
+function needsRecord(draft: Draft, outside: ReadonlySet<RepoPath>, holding: ReadonlySet<RepoPath>): boolean {
+  if (draft.listing.modes[0] !== PLAIN_FOLDER_MODE) return true;
+  return isBare(draft, outside) && !holding.has(draft.path);
+}
+
+/** Those of the paths where the head has something. */
+function tracked(paths: Iterable<RepoPath>, index: IndexDb): RepoPath[] {
+  const names = new Map<RepoPath, ReadonlySet<string>>();
+  const namesIn = (folder: RepoPath): ReadonlySet<string> => {
+    const known = names.get(folder) ?? new Set(index.known(folder)?.listing.names);
+    names.set(folder, known);
+    return known;
+  };
+  return [...paths].filter((path) => namesIn(parentOf(path)).has(decodeName(nameOf(path))));
+}
+
+function existence(observation: Observation, index: IndexDb): Folders {
+  const vanished = new Set(observation.vanished);
+  const isGone = (path: RepoPath): boolean => {
+    for (let folder = path; ; folder = parentOf(folder)) {
+      if (vanished.has(folder)) return true;
+      if (folder === '') return false;
+    }
+  };
+  const before = (path: RepoPath): boolean => index.row(path) !== undefined;
+  return { before, now: (path) => observation.drafts.has(path) || (before(path) && !isGone(path)) };
+}

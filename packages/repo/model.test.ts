@@ -1,0 +1,191 @@
+import fs from 'node:fs';
+import type { RepoPath } from '@bk/core';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { TestTree } from './tree.fixture.ts';
+
+/** Numbers choose what is done to which of the paths that there are. */
+interface Step {
+  readonly op: (typeof OPS)[number];
+  readonly a: number;
+  readonly b: number;
+  readonly c: number;
+}
+
+const OPS = [
+  'write',
+  'write',
+  'write',
+  'edit',
+  'save',
+  'touch',
+  'chmod',
+  'chmodFolder',
+  'mkdir',
+  'rmdir',
+  'remove',
+  'removeTree',
+  'move',
+  'move',
+  'moveTree',
+  'swap',
+  'symlink',
+  'hardlink',
+  'turn',
+  'empty',
+  'status',
+  'commit',
+  'commitSome',
+  'commitSome',
+] as const;
+const NAMES = ['a', 'b', 'c', 'd e', '\xc3\xbc', '\xff'];
+const TEXTS = ['', 'one', 'two', 'three', 'a longer text of some words', 'TWO'];
+
+const step: fc.Arbitrary<Step> = fc.record({
+  op: fc.constantFrom(...OPS),
+  a: fc.nat(1000),
+  b: fc.nat(1000),
+  c: fc.nat(1000),
+});
+
+function pick<T>(from: readonly T[], n: number): T | undefined {
+  return from.length === 0 ? undefined : from[n % from.length];
+}
+
+function listAll(tree: TestTree): { files: string[]; folders: string[] } {
+  const files: string[] = [];
+  const folders = [''];
+  for (const folder of folders) {
+    for (const name of fs.readdirSync(tree.at(folder), 'latin1').sort()) {
+      if (name === '.bk') continue;
+      const place = folder === '' ? name : `${folder}/${name}`;
+      (fs.lstatSync(tree.at(place)).isDirectory() ? folders : files).push(place);
+    }
+  }
+  return { files, folders };
+}
+
+/** A path below one of the folders where nothing is. */
+function freePath(tree: TestTree, folders: readonly string[], a: number, b: number): string | undefined {
+  const folder = pick(folders, a)!;
+  const name = pick(NAMES, b)!;
+  const place = folder === '' ? name : `${folder}/${name}`;
+  return place.split('/').length > 4 || fs.existsSync(tree.at(place)) || isLink(tree, place)
+    ? undefined
+    : place;
+}
+
+function isLink(tree: TestTree, place: string): boolean {
+  return fs.lstatSync(tree.at(place), { throwIfNoEntry: false }) !== undefined;
+}
+
+function isRegular(tree: TestTree, place: string | undefined): place is string {
+  return place !== undefined && fs.lstatSync(tree.at(place)).isFile();
+}
+
+function change(tree: TestTree, { op, a, b, c }: Step): void {
+  const { files, folders } = listAll(tree);
+  const file = pick(files, a);
+  const folder = pick(folders.slice(1), a);
+  const free = freePath(tree, folders, b, c);
+  const text = pick(TEXTS, c)!;
+  if (op === 'write' && free !== undefined) fs.writeFileSync(tree.at(free), pick(TEXTS, a)!);
+  if (op === 'edit' && isRegular(tree, file)) fs.writeFileSync(tree.at(file), text);
+  if (op === 'save' && isRegular(tree, file)) {
+    fs.writeFileSync(`${tree.base}/new`, text);
+    fs.renameSync(`${tree.base}/new`, tree.at(file));
+  }
+  if (op === 'touch' && isRegular(tree, file))
+    fs.utimesSync(tree.at(file), 1_000_000_000 + b, 1_000_000_000 + b);
+  if (op === 'chmod' && isRegular(tree, file)) fs.chmodSync(tree.at(file), [0o644, 0o600, 0o755][b % 3]!);
+  if (op === 'chmodFolder') fs.chmodSync(tree.at(pick(folders, a)!), [0o755, 0o700, 0o755, 0o750][b % 4]!);
+  if (op === 'mkdir' && free !== undefined) tree.mkdir(free);
+  if (op === 'rmdir' && folder !== undefined && fs.readdirSync(tree.at(folder)).length === 0)
+    fs.rmdirSync(tree.at(folder));
+  if (op === 'remove' && file !== undefined) fs.unlinkSync(tree.at(file));
+  if (op === 'removeTree' && folder !== undefined) removeTree(tree, folder);
+  if (op === 'empty')
+    for (const each of files) if (each.startsWith(`${folder}/`)) fs.unlinkSync(tree.at(each));
+  if (op === 'move' && file !== undefined && free !== undefined) tree.mv(file, free);
+  if (op === 'moveTree' && folder !== undefined && free !== undefined && !free.startsWith(`${folder}/`))
+    tree.mv(folder, free);
+  if (op === 'swap') swap(tree, file, pick(files, b));
+  if (op === 'symlink' && free !== undefined)
+    fs.symlinkSync(Buffer.from(text || 'x', 'latin1'), tree.at(free));
+  if (op === 'hardlink' && file !== undefined && free !== undefined)
+    fs.linkSync(tree.at(file), tree.at(free));
+  if (op === 'turn') turn(tree, { file, folder, n: b });
+}
+
+function removeTree(tree: TestTree, folder: string): void {
+  for (const name of fs.readdirSync(tree.at(folder), 'latin1')) {
+    const place = `${folder}/${name}`;
+    if (fs.lstatSync(tree.at(place)).isDirectory()) removeTree(tree, place);
+    else fs.unlinkSync(tree.at(place));
+  }
+  fs.rmdirSync(tree.at(folder));
+}
+
+function swap(tree: TestTree, one: string | undefined, other: string | undefined): void {
+  if (one === undefined || other === undefined || one === other) return;
+  fs.renameSync(tree.at(one), `${tree.base}/aside`);
+  tree.mv(other, one);
+  fs.renameSync(`${tree.base}/aside`, tree.at(other));
+}
+
+/** Something of another type takes the path; half the time what was there lives on elsewhere. */
+function turn(
+  tree: TestTree,
+  { file, folder, n }: { file: string | undefined; folder: string | undefined; n: number },
+): void {
+  if (n % 2 === 0 && file !== undefined) {
+    fs.unlinkSync(tree.at(file));
+    if (n % 3 === 0) fs.symlinkSync('a', tree.at(file));
+    else tree.write(`${file}/${pick(NAMES, n)!}`, pick(TEXTS, n)!);
+  }
+  if (n % 2 === 1 && folder !== undefined && folder.includes('/')) {
+    const aside = freePath(tree, [''], 0, n);
+    if (aside !== undefined && n % 3 === 0) tree.mv(folder, aside);
+    else removeTree(tree, folder);
+    fs.writeFileSync(tree.at(folder), pick(TEXTS, n)!);
+  }
+}
+
+async function record(tree: TestTree, { op, a, b, c }: Step): Promise<void> {
+  const { files, folders } = listAll(tree);
+  const before = [...(await tree.records()).keys()].map((at) => at.replace(/\/?\.bkdir$/, ''));
+  const candidates = [
+    ...new Set([...files, ...folders].filter((at) => !/[\x80-\xff]/.test(at)).concat(before)),
+  ].sort();
+  const paths = [a, b, c].slice(0, 1 + (c % 3)).map((n) => pick(candidates, n)!) as RepoPath[];
+  const told = await tree.status(op === 'commitSome' ? { paths } : {});
+  if (op === 'status') return;
+  const made = await tree.commit({
+    allowMassDelete: true,
+    ...(op === 'commitSome' && { paths }),
+    ...(a % 2 && { deletions: 'confirmed' }),
+  });
+  const wanted = new Set(told.changes.map(({ path }) => path));
+  for (const { path } of told.changes) expect(made.changes.map((each) => each.path)).toContain(path);
+  if (op === 'commit') for (const { path } of made.changes) expect([...wanted]).toContain(path);
+  await tree.verifyIndex();
+}
+
+const RUNS = Number(process.env['BK_RUNS'] ?? 25);
+
+test('whatever is done and committed, in parts or whole: the head says what the disk says, the index what the head says', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 8, maxLength: 40 }), async (steps) => {
+      using tree = new TestTree();
+      for (const each of steps) {
+        if (each.op === 'commit' || each.op === 'commitSome' || each.op === 'status')
+          await record(tree, each);
+        else change(tree, each);
+      }
+      await tree.commit({ allowMassDelete: true });
+      await tree.verify();
+      expect((await tree.commit()).commit).toBe(null);
+    }),
+    { numRuns: RUNS, ...(process.env['BK_SEED'] && { seed: Number(process.env['BK_SEED']) }) },
+  );
+}, 600_000);
