@@ -1,11 +1,4 @@
-import {
-  type ContentHash,
-  encodeTarget,
-  type FsPath,
-  HASH_BYTES,
-  type RepoPath,
-  STAT_WIDTH,
-} from '@bk/core';
+import { type ContentHash, encodeTarget, type FsPath, HASH_BYTES, type RepoPath, STAT_WIDTH } from '@bk/core';
 import { bytePath, type ReadResult } from '@bk/worktree';
 import type { Found } from './draft.ts';
 import type { Pool } from './pool.ts';
@@ -34,7 +27,11 @@ const MANY_FILES = 1_500;
 const MANY_BYTES = 48 * 1024 * 1024;
 
 /** Reads files and links, many at a time. */
-export async function readFound(entries: readonly Found[], contents: Contents, options: ReadOptions): Promise<void> {
+export async function readFound(
+  entries: readonly Found[],
+  contents: Contents,
+  options: ReadOptions,
+): Promise<void> {
   const bytes = entries.reduce((sum, { size }) => sum + size, 0);
   options.totals?.(entries.length, bytes);
   if (entries.length > MANY_FILES || (bytes > MANY_BYTES && entries.length > 1)) options.pool.start();
@@ -59,7 +56,8 @@ function receive(batch: readonly Found[], result: ReadResult, contents: Contents
   batch.forEach(({ path }, i) => {
     const reason = failed.get(i);
     if (reason !== undefined) contents.failures.set(path, reason);
-    else contents.hashes.set(path, hashes.toString('hex', i * HASH_BYTES, (i + 1) * HASH_BYTES) as ContentHash);
+    else
+      contents.hashes.set(path, hashes.toString('hex', i * HASH_BYTES, (i + 1) * HASH_BYTES) as ContentHash);
   });
   for (const [i, target] of result.targets) contents.targets.set(batch[i]!.path, encodeTarget(target));
 }

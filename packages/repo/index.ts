@@ -6,23 +6,24 @@
  * repository, its options and a context (progress, clock, random bytes); it prints nothing and asks nobody.
  * What is expected (conflicts, unreadable files, unprotected contents) is part of the result; a BkError stops the verb.
  */
+
+export * from './check.ts';
 export * from './commit.ts';
 export * from './config.ts';
 export * from './context.ts';
-export * from './init.ts';
-export * from './repository.ts';
-export * from './status.ts';
-export * from './reindex.ts';
-export * from './check.ts';
-export * from './verify.ts';
-export type { Problem, ProblemKind } from './problems.ts';
-export * from './log.ts';
-export * from './show.ts';
-export * from './ls.ts';
 export * from './diff.ts';
-export * from './revision.ts';
-export * from './working-records.ts';
-export * from './recover.ts';
-export * from './restore.ts';
-export * from './safety.ts';
 export * from './doctor.ts';
+export * from './init.ts';
+export * from './log.ts';
+export * from './ls.ts';
+export type { Problem, ProblemKind } from './problems.ts';
+export * from './recover.ts';
+export * from './reindex.ts';
+export * from './repository.ts';
+export * from './restore.ts';
+export * from './revision.ts';
+export * from './safety.ts';
+export * from './show.ts';
+export * from './status.ts';
+export * from './verify.ts';
+export * from './working-records.ts';

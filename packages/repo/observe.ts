@@ -105,7 +105,10 @@ class Search {
     const share = Math.ceil(left / Math.max(1, this.#options.pool.threads * 2));
     const batch = this.#queue.slice(this.#next, this.#next + Math.min(BATCH, share));
     this.#next += batch.length;
-    if (this.#next > 10_000) this.#queue.splice(0, this.#next), (this.#next = 0);
+    if (this.#next > 10_000) {
+      this.#queue.splice(0, this.#next);
+      this.#next = 0;
+    }
     return batch;
   }
 
@@ -118,7 +121,7 @@ class Search {
     });
     const directories = batch.map(({ place }, i) => ({ path: place, row: rows[i] }));
     const reports = await pool.run('look', { root: bytePath(root), trust: ground.trust, directories });
-    reports.forEach((report, i) => this.#receive(batch[i]!, rows[i], report));
+    for (const [i, report] of reports.entries()) this.#receive(batch[i]!, rows[i], report);
     this.#options.onEntries?.(this.#entries);
   }
 

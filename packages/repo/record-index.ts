@@ -1,24 +1,24 @@
 import {
   type ContentHash,
-  decodeName,
   DIRECTORY_RECORD,
+  decodeName,
   type FsName,
   type GitId,
   type IdentifiedEntry,
   KIND,
   type KnownDirectory,
   nameOf,
-  parentOf,
-  parseMode,
-  parseRecord,
   PLAIN_FOLDER_MODE,
   PROTECTION,
   type Protection,
+  parentOf,
+  parseMode,
+  parseRecord,
   type RepoPath,
   STAT,
   STAT_WIDTH,
-  timeNs,
   type TrackedEntry,
+  timeNs,
 } from '@bk/core';
 import type { DepartedRow, IndexUpdate, TreeEntry } from '@bk/store';
 import { type Decision, foundOf } from './decide.ts';
@@ -43,7 +43,11 @@ export interface Summary {
 }
 
 /** What the index has to know after a commit: rows that mirror its trees, and what left the head with it. */
-export function indexUpdate(repo: Repository, decision: Decision, summary: Summary): { update: IndexUpdate; unprotected: number } {
+export function indexUpdate(
+  repo: Repository,
+  decision: Decision,
+  summary: Summary,
+): { update: IndexUpdate; unprotected: number } {
   const rows = new Rows(repo, decision, summary);
   const put: [RepoPath, KnownDirectory][] = [];
   const remove: RepoPath[] = [];
@@ -126,7 +130,8 @@ class Rows {
       const recorded = names?.get(name);
       if (kind === 'tree') row.addFolder(bytes, PLAIN_FOLDER_MODE);
       else if (recorded?.record === id) row.add(this.#entry(recorded, bytes, observedNs));
-      else if (old !== undefined && k !== undefined && recordAt(old, k) === id) row.addKnown(old, k, unvouched.has(bytes));
+      else if (old !== undefined && k !== undefined && recordAt(old, k) === id)
+        row.addKnown(old, k, unvouched.has(bytes));
       else addRecordOnly(row, { name: bytes, record: id, history: this.#repo.history });
     }
     const listed = this.#listed(draft, old, entries);
@@ -136,11 +141,16 @@ class Rows {
   }
 
   /** The folder's stat, if the tree's entries were all that was in it and nothing came or went just then. */
-  #listed(draft: Draft | undefined, old: KnownDirectory | undefined, entries: readonly TreeEntry[]): BigInt64Array | undefined {
+  #listed(
+    draft: Draft | undefined,
+    old: KnownDirectory | undefined,
+    entries: readonly TreeEntry[],
+  ): BigInt64Array | undefined {
     const listing = draft?.listing ?? old?.listing;
     if (listing === undefined || draft?.readable === false) return undefined;
     const stats = listing.stats.slice(0, STAT_WIDTH);
-    if (draft !== undefined && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs) return undefined;
+    if (draft !== undefined && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs)
+      return undefined;
     const names = new Set(listing.names.slice(1));
     const tracked = entries.filter(({ name }) => name !== DIRECTORY_RECORD);
     const all = tracked.length === names.size && tracked.every(({ name }) => names.has(decodeName(name)));
@@ -178,7 +188,11 @@ class Rows {
   }
 
   /** When all of a row's entries had been looked at; entries seen earlier are checked one by one. */
-  #observed(draft: Draft | undefined, old: KnownDirectory | undefined, names: ReadonlyMap<string, Recorded> | undefined): bigint {
+  #observed(
+    draft: Draft | undefined,
+    old: KnownDirectory | undefined,
+    names: ReadonlyMap<string, Recorded> | undefined,
+  ): bigint {
     let observed = draft?.observedNs ?? old?.observedNs ?? 0n;
     for (const { entry } of names?.values() ?? []) {
       const kept = this.#summary.extended.kept.get(entry.seen.path);
@@ -191,7 +205,8 @@ class Rows {
     const { seen } = recorded.entry;
     const found = foundOf(recorded.entry);
     const kept = this.#summary.extended.kept.get(seen.path);
-    const protection = seen.type === 'symlink' ? PROTECTION.none : (kept?.protection ?? this.#protection(recorded.entry));
+    const protection =
+      seen.type === 'symlink' ? PROTECTION.none : (kept?.protection ?? this.#protection(recorded.entry));
     if (seen.type === 'file' && protection === PROTECTION.none && seen.size > 0) this.unprotected++;
     const columns = {
       name,
@@ -206,7 +221,8 @@ class Rows {
     const from = kept ?? { stats: draft.listing.stats, at };
     const stats = from.stats.slice(from.at * STAT_WIDTH, (from.at + 1) * STAT_WIDTH);
     // If it had just been written when it was first looked at, a later look proves nothing about what was hashed.
-    const racy = timeNs(draft.listing.stats[at * STAT_WIDTH + STAT.ctime]!) > draft.observedNs - this.#decision.grainNs;
+    const racy =
+      timeNs(draft.listing.stats[at * STAT_WIDTH + STAT.ctime]!) > draft.observedNs - this.#decision.grainNs;
     if ((racy && draft.observedNs < observedNs) || this.#lacksNames(seen.path)) stats[STAT.ctime] = 0n;
     return { ...columns, stats, at: 0 };
   }
@@ -231,7 +247,9 @@ function unvouchedNames(draft: Draft | undefined): ReadonlySet<string> {
 }
 
 function departedRows(repo: Repository, { recorded, deleted, commit, confirmed }: Summary): DepartedRow[] {
-  const rows: DepartedRow[] = deleted.map((tracked) => departedRow(repo, tracked, { commit: commit!, reason: 'deleted', confirmed }));
+  const rows: DepartedRow[] = deleted.map((tracked) =>
+    departedRow(repo, tracked, { commit: commit!, reason: 'deleted', confirmed }),
+  );
   for (const { entry } of recorded) {
     const { seen, object } = entry;
     if (object.kind !== 'known' || seen.type === 'dir' || object.tracked.blake3 === seen.blake3) continue;
@@ -246,8 +264,13 @@ interface Leaving {
   readonly confirmed: boolean;
 }
 
-function departedRow(repo: Repository, tracked: TrackedEntry, { commit, reason, confirmed }: Leaving): DepartedRow {
-  const target = tracked.type === 'symlink' ? parseRecord(repo.history.readBlobText(tracked.record)).target : undefined;
+function departedRow(
+  repo: Repository,
+  tracked: TrackedEntry,
+  { commit, reason, confirmed }: Leaving,
+): DepartedRow {
+  const target =
+    tracked.type === 'symlink' ? parseRecord(repo.history.readBlobText(tracked.record)).target : undefined;
   return {
     id: tracked.id,
     path: tracked.path,

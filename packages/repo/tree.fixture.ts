@@ -48,15 +48,16 @@ export class TestTree {
     this.context = {
       report: () => {},
       nowMs: () => this.#seconds++ * 1000,
-      random: (bytes) =>
-        Uint8Array.from(
-          { length: bytes },
-          () => (this.#random = (this.#random * 1_103_515_245 + 12_345) & 0x7fffffff) >> 16,
-        ),
+      random: (bytes) => Uint8Array.from({ length: bytes }, () => this.#nextByte()),
     };
     fs.mkdirSync(this.root, { mode: 0o755 });
     fs.chmodSync(this.root, 0o755);
     init(this.root, {}, this.context);
+  }
+
+  #nextByte(): number {
+    this.#random = (this.#random * 1_103_515_245 + 12_345) & 0x7fffffff;
+    return this.#random >> 16;
   }
 
   [Symbol.dispose](): void {
@@ -76,10 +77,6 @@ export class TestTree {
 
   mkdir(folder: string): void {
     fs.mkdirSync(this.at(folder), { recursive: true, mode: 0o755 });
-  }
-
-  rm(file: string): void {
-    fs.rmSync(this.at(file).toString('latin1') === '' ? '' : this.at(file).toString(), { recursive: true });
   }
 
   mv(from: string, to: string): void {

@@ -4,15 +4,16 @@
  * a file system keeps (volume, capabilities), and holds the one module that writes into the user's tree (treefs), which
  * carries out plans made elsewhere (apply). It decides nothing and knows nothing of the history.
  */
+
+export * from './apply.ts';
+export * from './capabilities.ts';
 export * from './hash.ts';
 export * from './ignore.ts';
 export * from './long-path.ts';
+export * from './mtimes.ts';
 export * from './node-path.ts';
 export * from './read.ts';
 export * from './scan.ts';
-export * from './apply.ts';
-export * from './capabilities.ts';
-export * from './mtimes.ts';
+export * from './stage.ts';
 export * from './treefs.ts';
 export * from './volume.ts';
-export * from './stage.ts';
