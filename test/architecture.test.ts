@@ -11,7 +11,8 @@ const BORDERS: Readonly<
   store: { inside: ['core'], libraries: ['isomorphic-git', 'better-sqlite3'] },
   // @noble/hashes is the portable stand-in for the native hash.
   worktree: { inside: ['core'], libraries: ['@napi-rs/blake-hash', '@noble/hashes', 'ignore'] },
-  repo: { inside: ['core', 'store', 'worktree'], libraries: [] },
+  remote: { inside: ['core'], libraries: [] },
+  repo: { inside: ['core', 'store', 'worktree', 'remote'], libraries: [] },
   cli: { inside: ['repo', 'core'], libraries: ['yargs'] },
 };
 

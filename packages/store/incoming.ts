@@ -12,6 +12,8 @@ const MANY = 16;
 
 /** A content on its way, open. */
 export interface IncomingFile {
+  /** Verified, all of it. */
+  readonly whole: boolean;
   readonly bytes: number;
   read(offset: number, target: Uint8Array): number;
   cut(bytes: number): void;
@@ -70,7 +72,9 @@ export class Incoming {
   /** Makes what was finished durable, then gives it its names. */
   settle(): void {
     if (this.#finished.size === 0) return;
-    const parts = [...this.#finished].map((blake3) => [this.#part(blake3), path.join(this.folder, blake3)] as const);
+    const parts = [...this.#finished].map(
+      (blake3) => [this.#part(blake3), path.join(this.folder, blake3)] as const,
+    );
     if (parts.length < MANY || !syncFileSystem(this.folder)) for (const [part] of parts) fsyncFile(part);
     for (const [part, whole] of parts) fs.renameSync(part, whole);
     this.#finished.clear();
@@ -92,7 +96,10 @@ export class Incoming {
     if (bytes > bavail * bsize) throw noSpace(`it needs ${bytes} bytes, and ${bavail * bsize} are free`);
   }
 
-  #file(fd: number, start: { readonly blake3: ContentHash; readonly bytes: number; readonly whole: boolean }): IncomingFile {
+  #file(
+    fd: number,
+    start: { readonly blake3: ContentHash; readonly bytes: number; readonly whole: boolean },
+  ): IncomingFile {
     const { blake3 } = start;
     const part = this.#part(blake3);
     let { bytes, whole } = start;
@@ -105,10 +112,14 @@ export class Incoming {
     };
     if (!whole) cut(bytes);
     return {
+      get whole() {
+        return whole;
+      },
       get bytes() {
         return bytes;
       },
-      read: (offset, target) => fs.readSync(fd, target, 0, Math.min(target.length, Math.max(0, bytes - offset)), offset),
+      read: (offset, target) =>
+        fs.readSync(fd, target, 0, Math.min(target.length, Math.max(0, bytes - offset)), offset),
       cut,
       append: (chunk) => {
         appendAt(fd, bytes, chunk);

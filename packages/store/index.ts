@@ -7,20 +7,23 @@
  * (contents that left or may leave the folder), journal (what an interrupted command has to finish).
  * It knows nothing of the user's files outside `.bk`; repo brings both together.
  */
-export * from './history/index.ts';
+
 export * from './config.ts';
-export * from './settings.ts';
 export * from './durable.ts';
-export * from './layout.ts';
-export * from './lock.ts';
+export * from './history/index.ts';
+export { Incoming, type IncomingFile } from './incoming.ts';
 export { IndexDamaged } from './index-db/damage.ts';
 export * from './index-db/departed.ts';
 export * from './index-db/index-db.ts';
-export * from './index-db/row.ts';
-export * from './layout.ts';
-export * from './lock.ts';
 export * from './index-db/inspect.ts';
-export * from './verified.ts';
+export * from './index-db/row.ts';
 export * from './journal.ts';
+export * from './layout.ts';
+export * from './layout.ts';
+export { activeLeases, grantLease, releaseLease } from './leases.ts';
+export * from './lock.ts';
+export * from './lock.ts';
 export * from './safety.ts';
+export * from './settings.ts';
 export * from './staging.ts';
+export * from './verified.ts';

@@ -23,12 +23,14 @@ function leasesFile(layout: { readonly dot: string }): string {
  * set back ends no promise. Whoever lets go asks under the repository's lock.
  * @throws BkError 'damaged' if they cannot be told: then nothing may be let go of
  */
-export function activeLeases(layout: { readonly dot: string }, nowMs: number): ReadonlyMap<ContentHash, number> {
+export function activeLeases(
+  layout: { readonly dot: string },
+  nowMs: number,
+): ReadonlyMap<ContentHash, number> {
   const active = new Map<ContentHash, number>();
   for (const lease of Object.values(readLeases(layout))) {
     if (!isActive(lease, nowMs)) continue;
-    for (const blake3 of lease.contents)
-      active.set(blake3, Math.max(lease.untilMs, active.get(blake3) ?? 0));
+    for (const blake3 of lease.contents) active.set(blake3, Math.max(lease.untilMs, active.get(blake3) ?? 0));
   }
   return active;
 }
@@ -58,7 +60,10 @@ export function grantLease(
 export function releaseLease(layout: { readonly dot: string }, id: string, nowMs: number): void {
   const all = readLeases(layout);
   if (!Object.hasOwn(all, id)) return;
-  write(layout, activeOnes(layout, nowMs).filter(([other]) => other !== id));
+  write(
+    layout,
+    activeOnes(layout, nowMs).filter(([other]) => other !== id),
+  );
 }
 
 function isActive({ grantedMs, untilMs }: Lease, nowMs: number): boolean {

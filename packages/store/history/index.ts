@@ -6,12 +6,17 @@
  * compress them later, the reader understands its deltas. Indexes are searched where they lie, every object is checked
  * against its name, and damage is an error that names the object and the pack, never an absence.
  */
+
 export type { CommitFields, CommitObject, Signature } from './commit-object.ts';
 export { initHistory } from './init.ts';
 export { type Flaw, inspectPacks, inspectRefs, type RefInspection } from './inspect.ts';
+export { PACK_LIMITS, type PackLimits } from './pack-scan.ts';
 export { PackWriter, type PackWriterOptions } from './pack-writer.ts';
+export { type Received, type Receiving, receivePack } from './quarantine.ts';
 export { HistoryReader } from './reader.ts';
 export { isRefName, listRefs, readRef, type UpdateRefOptions, updateRef } from './refs.ts';
 export { type RevContext, resolveRev } from './resolve.ts';
+export { isAncestor, missingObjects, ObjectList, packOf } from './transfer.ts';
 export { compareTreeEntries, type TreeEntry } from './tree-object.ts';
 export { diffTrees, findInTree, type TreeDifference, type TreeFile, walkTree } from './tree-walk.ts';
+export { PRESENCE_REFS, type Tip } from './vetting.ts';

@@ -104,6 +104,11 @@ export class DepartedTable {
     });
   }
 
+  /** Versions that no commit ever had, which no history can tell: what `restore` replaced. */
+  uncommitted(): DepartedRow[] {
+    return guarded(() => this.#select<[]>(`substr(blake3, 1, 20) = gone_in ${ORDER}`).all()).map(departedRow);
+  }
+
   all(): DepartedRow[] {
     return guarded(() => this.#select<[]>(`TRUE ${ORDER}`).all()).map(departedRow);
   }

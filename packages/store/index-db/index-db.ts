@@ -51,6 +51,8 @@ export class IndexDb {
   readonly #db: Database.Database;
   readonly #row: Database.Statement<[string], Buffer>;
   readonly #pending: Database.Statement<[string], Buffer>;
+  /** Whether there is no row at all; undefined: not asked since the last write. */
+  #empty: boolean | undefined;
 
   private constructor(db: Database.Database) {
     this.#db = db;
@@ -100,7 +102,8 @@ export class IndexDb {
 
   /** The packed row of a directory, to be handed to a scan. */
   row(path: RepoPath): Buffer | undefined {
-    return guarded(() => this.#row.get(path));
+    this.#empty ??= guarded(() => this.#db.prepare('SELECT 1 FROM directories LIMIT 1').get() === undefined);
+    return this.#empty ? undefined : guarded(() => this.#row.get(path));
   }
 
   /** What is known of a directory. @throws IndexDamaged if its row is there but damaged */
@@ -150,6 +153,7 @@ export class IndexDb {
   /** One transaction: after it the index says all of this, or none of it if the process dies. */
   write(update: IndexUpdate): void {
     const db = this.#db;
+    this.#empty = undefined;
     guarded(() =>
       db.transaction(() => {
         const remove = db.prepare<[string]>('DELETE FROM directories WHERE path = ?');
