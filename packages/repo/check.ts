@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { GitId } from '@bk/core';
+import type { ContentHash, GitId } from '@bk/core';
 import { inspectPacks, inspectRefs, readConfig, readRef, tryLock } from '@bk/store';
 import { HistoryCheck } from './check-history.ts';
 import { checkIndex } from './check-index.ts';
@@ -36,13 +36,18 @@ export function check(repo: Repository, options: CheckOptions, context: Context)
   if (whole && isStillHead(repo, main.head))
     checkIndex(repo, { head: main.head, folders: facts.folders, problems });
   const strange = checkSafety(layout, {
-    contents: whole ? facts.contents : undefined,
+    contents: whole ? new Set([...facts.contents, ...uncommittedContents(repo)]) : undefined,
     problems,
     deep: options.deep ?? false,
     tick,
   });
   if (!repo.locked) checkLeftovers(repo, problems, { ...main, strange });
   return { ok: problems.count === 0, problems: problems.list() };
+}
+
+/** What `restore` replaced before it was committed; the index alone lists it. */
+function uncommittedContents(repo: Repository): ContentHash[] {
+  return repo.uncommitted().flatMap(({ blake3 }) => blake3 ?? []);
 }
 
 function ticker(context: Context): () => void {

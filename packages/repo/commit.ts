@@ -21,7 +21,7 @@ import type { Context } from './context.ts';
 import type { Decision } from './decide.ts';
 import { foundOf } from './decide.ts';
 import { type Found, protectionOf } from './draft.ts';
-import { editTree, effectOf } from './edit-tree.ts';
+import { type Effect, editTree, effectOf } from './edit-tree.ts';
 import { isProtected, type Keep, NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
 import { indexUpdate } from './record-index.ts';
@@ -168,21 +168,16 @@ interface Made {
 /** Safety net, pack, ref, index: what makes the commit visible comes after all that it needs. */
 async function record(given: RecordOptions): Promise<Made> {
   const { repo, decision, context, net } = given;
-  const { history } = repo;
-  const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: history });
+  const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: repo.history });
   try {
     net.add(keepsOf(given.chosen.entries));
-    const entries = [...given.chosen.entries, ...given.chosen.around.entries];
-    const records = recordsOf(entries, decision, { history, newId: idSource(context) });
-    const [extended, all] = await both(net.finish(), writeRecords(records, writer));
+    const [extended, whole] = await both(net.finish(), writeAll(given, writer));
     const { chosen, waiting } = withoutBusy(given.chosen, new Set(extended.changed));
-    const recorded =
-      chosen === given.chosen ? all : all.filter(isOneOf([...chosen.entries, ...chosen.around.entries]));
-    const edits = editTree(recorded, chosen, decision);
-    const parent = repo.head === undefined ? undefined : history.readCommit(repo.head);
-    const trees = writeTrees(edits, { reader: history, writer, root: parent?.tree });
-    const effect = effectOf(recorded, chosen, trees);
-    const made = trees.root === parent?.tree ? undefined : publish({ ...given, chosen }, writer, trees.root!);
+    const among = isOneOf([...chosen.entries, ...chosen.around.entries]);
+    const { trees, effect } =
+      chosen === given.chosen ? whole : growTrees(whole.recorded.filter(among), { ...given, chosen }, writer);
+    const parent = repo.head === undefined ? undefined : repo.history.readCommit(repo.head).tree;
+    const made = trees.root === parent ? undefined : publish({ ...given, chosen }, writer, trees.root!);
     const summary = {
       ...effect,
       written: trees.written,
@@ -199,6 +194,31 @@ async function record(given: RecordOptions): Promise<Made> {
   } finally {
     writer.abort();
   }
+}
+
+interface Grown {
+  readonly recorded: readonly Recorded[];
+  readonly trees: ReturnType<typeof writeTrees>;
+  readonly effect: Effect;
+}
+
+/** Records and trees as they are if no file is busy: they need nothing of the net, which is extended meanwhile. */
+async function writeAll(given: RecordOptions, writer: PackWriter): Promise<Grown> {
+  const { repo, chosen, decision, context } = given;
+  const entries = [...chosen.entries, ...chosen.around.entries];
+  const records = recordsOf(entries, decision, { history: repo.history, newId: idSource(context) });
+  return growTrees(await writeRecords(records, writer), given, writer);
+}
+
+function growTrees(
+  recorded: readonly Recorded[],
+  { repo, chosen, decision }: RecordOptions,
+  writer: PackWriter,
+): Grown {
+  const { history, head } = repo;
+  const parent = head === undefined ? undefined : history.readCommit(head).tree;
+  const trees = writeTrees(editTree(recorded, chosen, decision), { reader: history, writer, root: parent });
+  return { recorded, trees, effect: effectOf(recorded, chosen, trees) };
 }
 
 /** Both have ended when this does, also if one failed: nothing goes on behind the back of who cleans up. */

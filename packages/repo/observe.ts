@@ -11,7 +11,7 @@ import {
   type RepoPath,
 } from '@bk/core';
 import { decodeRow, IndexDamaged, type IndexDb, isMountRow } from '@bk/store';
-import { bytePath, type DirectoryReport, type IgnoreRules } from '@bk/worktree';
+import { bytePath, type DirectoryReport, IGNORE_FILE, type IgnoreRules } from '@bk/worktree';
 import type { Draft } from './draft.ts';
 import type { Ground } from './ground.ts';
 import type { Pool } from './pool.ts';
@@ -180,6 +180,7 @@ class Search {
       readable: report.unreadable.length === 0,
     };
     this.#drafts.set(at.path, draft);
+    if (draft.readable && !listing.names.includes(IGNORE_FILE)) this.#options.ignore.hasNone(at.place);
     for (const { name, reason } of report.unreadable) {
       this.#unreadable.push({ path: childPath(at, name), reason });
     }

@@ -5,11 +5,13 @@ import path from 'node:path';
 import { encodePath, type FsPath, type RepoPath } from '@bk/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountLoop } from '../../fixtures/loop-mount.ts';
+import { check } from './check.ts';
 import { commit } from './commit.ts';
 import type { Context } from './context.ts';
 import { doctor } from './doctor.ts';
 import { init } from './init.ts';
 import { listRecoverable, type RecoverOptions, recover } from './recover.ts';
+import { reindex } from './reindex.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { type RestoreOptions, restore } from './restore.ts';
 import { safety } from './safety.ts';
@@ -305,6 +307,18 @@ describe('restore', () => {
       .filter((name) => name.startsWith('a'))
       .map((name) => read(`d/${name}`));
     expect(texts).toContain('never committed');
+  });
+
+  it('is remembered by a new index, and known to check, where no commit had what it replaced', async () => {
+    write('a', 'first');
+    await begun();
+    saveAtomically('a', 'never committed');
+    await restored({ paths: paths('a') });
+    expect(await within((repo) => check(repo, {}, context))).toEqual({ ok: true, problems: [] });
+    await within((repo) => reindex(repo, context));
+    expect((await listed()).map(({ path, deletedIn, from }) => [path, deletedIn, from])).toEqual([
+      ['a', null, 'safety'],
+    ]);
   });
 
   it('only mode and mtime, whatever the content', async () => {

@@ -3,6 +3,7 @@ import path from 'node:path';
 import { BkError, type GitId, type RepoPath } from '@bk/core';
 import {
   type Config,
+  type DepartedRow,
   DOT_BK,
   HistoryReader,
   IndexDamaged,
@@ -89,9 +90,11 @@ export class Repository {
 
   /** Throws the index away and builds it again from the history. Only while writing. */
   reindex(onDirectory?: (path: RepoPath) => void): IndexDb {
+    const departed = this.uncommitted();
     this.#index?.close();
     IndexDb.discard(this.layout.index);
     this.#index = IndexDb.open(this.layout.index);
+    this.#index.write({ departed });
     rebuildIndex({
       index: this.#index,
       history: this.history,
@@ -99,6 +102,25 @@ export class Repository {
       ...(onDirectory && { onDirectory }),
     });
     return this.#index;
+  }
+
+  /**
+   * Versions that only the index knows, because no commit had them. One that cannot be read tells of none; the safety
+   * net has their contents all the same.
+   */
+  uncommitted(): DepartedRow[] {
+    if (!fs.existsSync(this.layout.index)) return [];
+    try {
+      const index = this.#index ?? IndexDb.open(this.layout.index);
+      try {
+        return index.departed.uncommitted();
+      } finally {
+        if (index !== this.#index) index.close();
+      }
+    } catch (error) {
+      if (error instanceof BkError) return [];
+      throw error;
+    }
   }
 
   /** After the index turned out to be damaged: mends it from the history; where that cannot be written, in memory. */

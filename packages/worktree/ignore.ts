@@ -23,6 +23,7 @@ export class IgnoreRules {
   readonly #root: string;
   /** Undefined: nothing is excluded there. */
   readonly #folders = new Map<string, Rules | undefined>();
+  readonly #without = new Set<string>();
   #lastFolder: string | undefined;
   #lastRules: Rules | undefined;
   #uses = 0;
@@ -48,11 +49,16 @@ export class IgnoreRules {
     return this.#lastRules.matcher.ignores(isFolder ? `${path}/` : path);
   }
 
+  /** Says that a complete listing of a folder shows no `.bkignore`: it is not looked for. */
+  hasNone(folder: FsPath): void {
+    this.#without.add(folder);
+  }
+
   #rulesIn(folder: string): Rules | undefined {
     if (this.#folders.has(folder)) return this.#folders.get(folder);
     const slash = folder.lastIndexOf('/');
     const above = folder === '' ? undefined : this.#rulesIn(slash < 0 ? '' : folder.slice(0, slash));
-    const text = readIgnoreFile(this.#root, folder);
+    const text = this.#without.has(folder) ? undefined : readIgnoreFile(this.#root, folder);
     const own = text === undefined ? '' : rootedPatterns(text, folder);
     const rules = own === '' ? above : makeRules(`${above?.patterns ?? ''}${own}`);
     this.#folders.set(folder, rules);
