@@ -109,6 +109,20 @@ describe('a commit of everything', () => {
     expect(asked).toEqual([['deleted a']]);
     await tree.verify();
   });
+
+  test('an earlier version that was written over in place is told as lost, one that was replaced is not', async () => {
+    using tree = new TestTree();
+    tree.write('in place', 'one');
+    tree.write('replaced', 'two');
+    await tree.commit();
+    expect((await tree.commit()).overwritten).toBe(0);
+    fs.writeFileSync(tree.at('in place'), 'one, and more');
+    fs.writeFileSync(tree.at('new'), 'two, and more');
+    fs.renameSync(tree.at('new'), tree.at('replaced'));
+    const links = fs.statSync(tree.at('in place')).nlink > 1; // reflinks and copies keep it
+    expect((await tree.commit()).overwritten).toBe(links ? 1 : 0);
+    await tree.verify();
+  });
 });
 
 describe('the brake', () => {

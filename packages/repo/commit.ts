@@ -53,6 +53,8 @@ export interface CommitResult {
   readonly skipped: readonly PathProblem[];
   /** Files whose contents the safety net could not take. */
   readonly unprotected: number;
+  /** Earlier contents that were written over in place: the net's links could not keep them (rule 10). */
+  readonly overwritten: number;
 }
 
 /** Records the state of the folder: observe and decide as status does, extend the net, then pack, ref and index. */
@@ -80,7 +82,7 @@ export async function commit(
     const given = { repo, decision, chosen, policy, options, context, net };
     const made =
       options.dryRun === true
-        ? { commit: null, unprotected: 0, changes: chosen.changes, busy: [] }
+        ? { commit: null, unprotected: 0, overwritten: 0, changes: chosen.changes, busy: [] }
         : await record(given);
     const deletions = made.changes.filter(isDeletion).length;
     return {
@@ -95,6 +97,7 @@ export async function commit(
       unreadable: [...decision.unreadable, ...made.busy],
       skipped: decision.skipped,
       unprotected: made.unprotected,
+      overwritten: made.overwritten,
     };
   } finally {
     pool.close();
@@ -160,6 +163,7 @@ interface RecordOptions {
 interface Made {
   readonly commit: GitId | null;
   readonly unprotected: number;
+  readonly overwritten: number;
   readonly changes: readonly Change[];
   /** Files that were written to after they had been hashed, and what waits for their places: they are not in the commit. */
   readonly busy: readonly PathProblem[];
@@ -190,7 +194,14 @@ async function record(given: RecordOptions): Promise<Made> {
     releaseDeparted(repo, context);
     const busy = extended.changed.map((path) => ({ path, reason: BUSY }));
     const waits = waiting.map((path) => ({ path, reason: 'waits for a file that is changing' }));
-    return { commit: made?.id ?? null, unprotected, changes: chosen.changes, busy: [...busy, ...waits] };
+    const { overwritten } = extended;
+    return {
+      commit: made?.id ?? null,
+      unprotected,
+      overwritten,
+      changes: chosen.changes,
+      busy: [...busy, ...waits],
+    };
   } finally {
     writer.abort();
   }

@@ -29,9 +29,11 @@ export interface Extended {
   readonly kept: ReadonlyMap<RepoPath, Kept>;
   /** Files that are not what was hashed any more. */
   readonly changed: readonly RepoPath[];
+  /** Earlier contents that programs wrote over in place, through the link that was to keep them: they are lost. */
+  readonly overwritten: number;
 }
 
-export const NOTHING_KEPT: Extended = { kept: new Map(), changed: [] };
+export const NOTHING_KEPT: Extended = { kept: new Map(), changed: [], overwritten: 0 };
 
 /** From here on threads pay. */
 const MANY = 1_000;
@@ -60,6 +62,7 @@ export class NetExtension {
   #work: Promise<void> = Promise.resolve();
   readonly #linked: Linked[] = [];
   #files = 0;
+  #overwritten = 0;
 
   constructor(repo: Repository, use: { readonly pool: Pool; readonly report: Report }) {
     this.#repo = repo;
@@ -132,13 +135,15 @@ export class NetExtension {
         });
       }),
     );
-    return { kept, changed };
+    return { kept, changed, overwritten: this.#overwritten };
   }
 
   #dropOverwritten({ found }: Keep, old: ContentHash): void {
     const inode = BigInt.asUintN(64, found.inode);
     whereStill(() =>
-      withPlace(this.#root, placeOf(found), (at) => this.#net.dropOverwritten(old, inode, nodePath(at))),
+      withPlace(this.#root, placeOf(found), (at) => {
+        if (this.#net.dropOverwritten(old, inode, nodePath(at))) this.#overwritten++;
+      }),
     );
   }
 }

@@ -80,7 +80,7 @@ function headline({ commit, changes, summary }: CommitResult): string {
     : `${commit.slice(0, 10)}  ${summaryText(summary)}`;
 }
 
-function deletionsText({ deletions, unprotected }: CommitResult): string {
+function deletionsText({ deletions, unprotected, overwritten }: CommitResult): string {
   const lines: string[] = [];
   if (deletions.confirmed > 0) lines.push(`${counted(deletions.confirmed, 'deletion')} confirmed`);
   if (deletions.kept > 0) {
@@ -90,5 +90,9 @@ function deletionsText({ deletions, unprotected }: CommitResult): string {
   }
   if (unprotected > 0)
     lines.push(`${counted(unprotected, 'file')} unprotected: the net can neither link nor copy them`);
+  if (overwritten > 0)
+    lines.push(
+      `${counted(overwritten, 'earlier version')} lost: written over in place, which links do not protect against`,
+    );
   return lines.map((line) => `${line}\n`).join('');
 }
