@@ -96,7 +96,8 @@ function described(builder: Argv, verb: Verb, helpWanted: boolean): Argv {
   // yargs renders the help at every call, which costs 10 ms; of hidden options there is nothing to render.
   if (!helpWanted) return keysOf(builder).reduce((all, key) => all.hide(key), builder);
   for (const [command, does] of verb.examples) builder.example(command, does);
-  const own = keysOf(builder).filter((key) => !GLOBAL.includes(key) && !positionals(verb).includes(key));
+  const others = [...GLOBAL, ...positionals(verb), ...Object.values(optionsKnown(builder).alias).flat()];
+  const own = keysOf(builder).filter((key) => !others.includes(key));
   return builder
     .wrap(helpWidth())
     .group(own, 'Options:')
@@ -203,9 +204,17 @@ function keysOf(parser: Argv<unknown>): string[] {
   return Object.keys(optionsKnown(parser).key);
 }
 
-/** What a parser knows by now: all options, and those that are lists. yargs keeps it, but its types do not say so. */
-function optionsKnown(parser: Argv<unknown>): { readonly key: object; readonly array: readonly string[] } {
-  return (parser as unknown as { getOptions(): { key: object; array: string[] } }).getOptions();
+interface OptionsKnown {
+  readonly key: object;
+  /** Those that are lists. */
+  readonly array: readonly string[];
+  /** Further names of an option. */
+  readonly alias: Readonly<Record<string, readonly string[]>>;
+}
+
+/** What a parser knows by now. yargs keeps it, but its types do not say so. */
+function optionsKnown(parser: Argv<unknown>): OptionsKnown {
+  return (parser as unknown as { getOptions(): OptionsKnown }).getOptions();
 }
 
 /** Options whose value is free text and may begin with a dash. */

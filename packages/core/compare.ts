@@ -6,7 +6,7 @@ import {
   type Folders,
   folderChange,
   foldersAbove,
-} from './folderChange.ts';
+} from './folder-change.ts';
 import type { ObjectId } from './ids.ts';
 import { formatJson, type JsonValue } from './json.ts';
 import type { RepoPath } from './path.ts';

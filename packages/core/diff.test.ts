@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { Change } from './change.ts';
 import { changesOf, summaryOf } from './diff.ts';
 import { commitOf, Disk, observe, readContents } from './disk.fixture.ts';
-import { type Folders, foldersAbove } from './folderChange.ts';
+import { type Folders, foldersAbove } from './folder-change.ts';
 import { identify } from './identify.ts';
 import type { RepoPath } from './path.ts';
 import { settle, wanted } from './settle.ts';

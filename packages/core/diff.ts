@@ -1,7 +1,7 @@
 import type { Change, ChangeSummary, ChangeType } from './change.ts';
 import type { SeenEntry, TrackedEntry } from './entry.ts';
 import { type Evidence, hasContent, sameInode } from './evidence.ts';
-import { type FolderFacts, type Folders, folderChange, foldersAbove } from './folderChange.ts';
+import { type FolderFacts, type Folders, folderChange, foldersAbove } from './folder-change.ts';
 import type { Identified, IdentifiedEntry } from './identify.ts';
 import type { ObjectId } from './ids.ts';
 import { compareNames, comparePaths, type RepoPath } from './path.ts';

@@ -17,7 +17,7 @@ export * from './diff.ts';
 export * from './entry.ts';
 export * from './error.ts';
 export { EMPTY_CONTENT, type Evidence, type Observed, type Occupied } from './evidence.ts';
-export * from './folderChange.ts';
+export * from './folder-change.ts';
 export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';
