@@ -202,6 +202,10 @@ describe('the safety net with reflinks', () => {
       fs.writeFileSync(one.place, 'edited in place');
       const entries = keeper.lookup(one.blake3);
       expect(entries.map((entry) => fs.readFileSync(entry.file, 'utf8'))).toEqual(['same']);
+      // The next command's net has not tried yet; a source that is no longer what was hashed replaces nothing.
+      expect(new SafetyNet(layout).protect(one.place, one)).toBe(PROTECTION.reflink);
+      const kept = new SafetyNet(layout).lookup(one.blake3);
+      expect(kept.map((entry) => fs.readFileSync(entry.file, 'utf8'))).toEqual(['same']);
       expect(fs.readdirSync(layout.staging)).toEqual([]);
     } finally {
       mount.unmount();

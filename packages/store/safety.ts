@@ -210,7 +210,9 @@ export class SafetyNet {
       return false;
     }
     this.#reflink = 'works';
-    fs.renameSync(temporary, name);
+    // What is kept already may be the last copy; the source may have changed since it was hashed: never one over the other.
+    if (fs.existsSync(name)) fs.rmSync(temporary);
+    else fs.renameSync(temporary, name);
     this.#touch(blake3, 3);
     return true;
   }
