@@ -23,6 +23,10 @@ const WORDS: Readonly<Record<Progress['phase'], string>> = {
   recover: 'recovering',
   index: 'indexing',
   copy: 'copying',
+  fetch: 'fetching',
+  send: 'sending',
+  place: 'placing',
+  prove: 'asking for proof',
 };
 
 /** One line on the terminal that renews itself while work goes on; short work shows nothing. */

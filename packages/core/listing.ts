@@ -37,8 +37,12 @@ export const HASH_BYTES = 32;
 export const ID_BYTES = 16;
 export const GIT_ID_BYTES = 20;
 
-/** How an entry's content is kept in the safety net. */
-export const PROTECTION = { none: 0, link: 1, reflink: 2, copy: 3 } as const;
+/**
+ * How an entry's content is kept in the safety net. `absent`: the head has the entry, but by design it is not on this
+ * disk (outside the subset, or dropped): its absence is no deletion. Of a sub-folder: nothing below it is here; of
+ * entry 0: the folder's own record is not here either.
+ */
+export const PROTECTION = { none: 0, link: 1, reflink: 2, copy: 3, absent: 4 } as const;
 export type Protection = (typeof PROTECTION)[keyof typeof PROTECTION];
 
 /**

@@ -204,9 +204,7 @@ class RepositoryHost implements Host {
 
   #volume(): string {
     const { config, layout } = this.#repo;
-    const known = config.volume?.['uuid'];
-    if (this.#options.volume !== undefined) return this.#options.volume;
-    return typeof known === 'string' ? known : (volumeOf(layout.root).uuid ?? `bk:${config.id}`);
+    return this.#options.volume ?? config.volume?.id ?? volumeOf(layout.root).uuid ?? `bk:${config.id}`;
   }
 
   async #writing<T>(work: () => Promise<T>): Promise<T> {

@@ -20,7 +20,7 @@ describe('config.json', () => {
     const config = {
       ...plain,
       settings: { copies: '3', 'future.key': 'x' },
-      volume: { uuid: 'a', size: 1 },
+      volume: { id: 'a', size: 1 },
       later: [1],
     };
     writeConfig(file, config);

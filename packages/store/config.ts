@@ -5,7 +5,27 @@ import { isSettingKey, SETTINGS, type Settings } from './settings.ts';
 
 /** What is known of the volume that holds the repository; filled at init and compared on opening (SPEC 5). */
 export interface VolumeFacts {
-  readonly [fact: string]: string | number | boolean | null;
+  /** The file system's UUID, or one that bk gave it. */
+  readonly id: string;
+  /** Inode and birth time (ns since 1970) of `.bk`, as decimals; absent where the file system has no stable ones. */
+  readonly inode?: string;
+  readonly birth?: string;
+}
+
+/** Another repository under the name that it has here. */
+export interface RemoteConfig {
+  readonly address: string;
+  /** UUID; absent: never reached yet. */
+  readonly id?: string;
+  /** RFC 3339, UTC: when it was last reached. */
+  readonly lastSeen?: string;
+}
+
+/** The patterns of what this repository wants to hold, with core's subsetHash of them. */
+export interface SubsetConfig {
+  readonly include: readonly string[];
+  readonly exclude: readonly string[];
+  readonly hash: string;
 }
 
 /** `.bk/config.json`: who this repository is, and what its owner set. */
@@ -17,6 +37,9 @@ export interface Config {
   /** What was set, as written; keys of a newer bk are kept untouched. */
   readonly settings: Readonly<Record<string, string>>;
   readonly volume?: VolumeFacts;
+  /** Absent: everything. */
+  readonly subset?: SubsetConfig;
+  readonly remotes?: Readonly<Record<string, RemoteConfig>>;
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
