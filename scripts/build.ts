@@ -21,7 +21,7 @@ const common: BuildOptions = {
   platform: 'node',
   format: 'cjs',
   target: 'node22',
-  external: ['better-sqlite3', '@napi-rs/blake-hash'],
+  external: ['better-sqlite3', '@napi-rs/blake-hash', 'koffi'],
   alias: { 'string-width': './scripts/string-width.cjs' },
   // Node reads less; names stay, so that a stack in a bug report can be understood.
   minifyWhitespace: true,

@@ -8,7 +8,7 @@ import { jsonDocument } from './json.ts';
 import { writeErr, writeOut } from './output.ts';
 import { type PathBase, pathArguments } from './paths.ts';
 import { ProgressLine } from './progress.ts';
-import { type ColorChoice, isTerminal, type Style, styleFor } from './terminal.ts';
+import { type ColorChoice, isTerminal, type Style, safe, styleFor } from './terminal.ts';
 
 /** Options of every verb. */
 export interface GlobalOptions {
@@ -30,6 +30,7 @@ export class Session {
   readonly context: Context;
   readonly #progress: ProgressLine | undefined;
   #repository: Repository | undefined;
+  #told: string | undefined;
 
   constructor(options: GlobalOptions) {
     this.options = options;
@@ -48,6 +49,7 @@ export class Session {
   async open(): Promise<Repository> {
     const { openRepository } = await import('@bk/repo');
     this.#repository ??= openRepository(this.directory);
+    this.#tell();
     return this.#repository;
   }
 
@@ -128,7 +130,16 @@ export class Session {
 
   close(): void {
     this.clearLine();
+    this.#tell();
     this.#repository?.close();
+  }
+
+  /** What the repository has to say for itself, once. */
+  #tell(): void {
+    const notice = this.#repository?.notice;
+    if (notice === undefined || notice === this.#told) return;
+    this.#told = notice;
+    this.warn(`note: ${safe(notice)}`);
   }
 
   #base(root: string): PathBase {

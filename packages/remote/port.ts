@@ -42,6 +42,8 @@ export interface Facts {
   readonly readOnly: boolean;
   /** Bytes that can be sent to it. */
   readonly freeBytes?: number;
+  /** The name that it has for whoever asks, whose `refs/remotes/<name>/main` may be written there; absent: it has none. */
+  readonly knownAs?: string;
 }
 
 export interface RefAt {
@@ -70,6 +72,8 @@ export interface RefResult {
   readonly name: string;
   readonly moved: boolean;
   readonly reason?: RefRefusal;
+  /** More of it, for people: a clause. */
+  readonly detail?: string;
 }
 
 /** A content, named by its hash: there is no other way to ask for one. */

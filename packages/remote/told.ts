@@ -18,7 +18,7 @@ export function checkedFacts(said: unknown): Facts {
   const id = line(facts['id'], 'id');
   if (!UUID.test(id)) throw damaged('its id is no UUID');
   const subset = object(facts['subset']);
-  const { head, freeBytes } = facts;
+  const { head, freeBytes, knownAs } = facts;
   return {
     protocol: PROTOCOL,
     id,
@@ -28,6 +28,7 @@ export function checkedFacts(said: unknown): Facts {
     readOnly: facts['readOnly'] !== false,
     ...(head !== undefined && { head: gitId(String(head)) }),
     ...(typeof freeBytes === 'number' && freeBytes >= 0 && { freeBytes }),
+    ...(knownAs !== undefined && { knownAs: line(knownAs, 'name for this repository') }),
   };
 }
 

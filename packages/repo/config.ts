@@ -1,14 +1,5 @@
 import { BkError } from '@bk/core';
-import {
-  type Config,
-  isSettingKey,
-  readConfig,
-  SETTINGS,
-  settingsOf,
-  settingText,
-  withSetting,
-  writeConfig,
-} from '@bk/store';
+import { type Config, isSettingKey, SETTINGS, settingsOf, settingText, withSetting } from '@bk/store';
 import type { Repository } from './repository.ts';
 
 /** One setting as `bk config` shows it. */
@@ -47,10 +38,8 @@ export function config(repo: Repository, options: ConfigOptions): ConfigResult {
   const text = options.do === 'set' ? options.value : undefined;
   withSetting(repo.config, key, text); // A wrong value is refused before anything is locked.
   repo.beginWriting();
-  const before = readConfig(repo.layout.config) ?? repo.config;
-  const after = withSetting(before, key, text);
-  if (JSON.stringify(after) !== JSON.stringify(before)) writeConfig(repo.layout.config, after);
-  return { settings: [current(after, key)] };
+  repo.reconfigure((before) => withSetting(before, key, text));
+  return { settings: [current(repo.config, key)] };
 }
 
 function current(config: Config, key: string): SettingValue {

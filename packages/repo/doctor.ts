@@ -6,6 +6,7 @@ import {
   probeCapabilities,
   stableInodes,
   type Volume,
+  type VolumeId,
   volumeOf,
 } from '@bk/worktree';
 import type { Context } from './context.ts';
@@ -16,7 +17,7 @@ export type ProtectionReach = 'full' | 'small-files' | 'none';
 
 export interface DoctorResult {
   readonly fileSystem: string;
-  /** Id of the file system if it has one, else what is mounted. */
+  /** What copies on this volume are counted by: the id of the file system, or the one that bk gave it. */
   readonly volume: string;
   readonly protection: {
     /** A file is deleted. */
@@ -40,9 +41,10 @@ export function doctor(repo: Repository, _context: Context): DoctorResult {
   const { layout } = repo;
   const volume = volumeOf(layout.root);
   const found = probe(repo, volume);
+  // probe has filled in what config knows of the volume.
   return {
     fileSystem: volume.type,
-    volume: volume.uuid ?? volume.device,
+    volume: repo.config.volume?.id ?? volume.uuid ?? volume.device,
     protection: protectionOf(found),
     checks: [...(found === undefined ? [] : checksOf(found)), ...placeChecks(layout.root, volume)],
   };
@@ -141,6 +143,7 @@ function placeChecks(root: string, volume: Volume): DoctorCheck[] {
       ok: !volume.readOnly,
       detail: volume.readOnly ? 'mounted read-only' : 'can be written',
     },
+    volumeCheck(volume),
     {
       name: 'inodes',
       ok: stable,
@@ -157,6 +160,20 @@ function placeChecks(root: string, volume: Volume): DoctorCheck[] {
           : `${mounts.length} other file systems are mounted below; files there cannot be linked`,
     },
   ];
+}
+
+const FOUND: Readonly<Record<VolumeId['from'], string>> = {
+  udev: 'by the links of udev',
+  kernel: 'by asking the kernel',
+  device: 'on the device itself',
+};
+
+function volumeCheck({ uuid, uuidFrom }: Volume): DoctorCheck {
+  const detail =
+    uuid === undefined || uuidFrom === undefined
+      ? 'none was found; bk gave one: repositories made separately here count as two volumes'
+      : `${uuid}, found ${FOUND[uuidFrom]}`;
+  return { name: 'volume-id', ok: uuid !== undefined, detail };
 }
 
 function stepText(ns: bigint): string {

@@ -29,7 +29,12 @@ describe('init', () => {
     const made = init(dir, {}, context);
     const layout = layoutOf(dir);
     expect(made).toEqual({ root: dir, id: '01a0f4c2-c400-7707-8707-070707070707', name: path.basename(dir) });
-    expect(readConfig(layout.config)).toEqual({ v: 1, id: made.id, name: made.name, settings: {} });
+    const { ino, birthtimeNs } = fs.lstatSync(layout.dot, { bigint: true });
+    const { volume, ...config } = readConfig(layout.config)!;
+    expect(config).toEqual({ v: 1, id: made.id, name: made.name, settings: {} });
+    expect(volume?.id).toMatch(/^[\x21-\x7e]{1,128}$/);
+    if (volume?.inode !== undefined)
+      expect(volume).toMatchObject({ inode: `${ino}`, birth: `${birthtimeNs}` });
     for (const part of [layout.dot, layout.safety, layout.staging, layout.journal, layout.history]) {
       expect(fs.statSync(part).mode & 0o077, part).toBe(0);
     }

@@ -6,6 +6,7 @@ import {
   checkedName,
   DOT_BK,
   fsyncDirectory,
+  hasCloneState,
   initHistory,
   type Layout,
   layoutOf,
@@ -14,6 +15,7 @@ import {
   writeConfig,
 } from '@bk/store';
 import type { Context } from './context.ts';
+import { volumeFacts } from './volume.ts';
 
 export interface InitOptions {
   /** Absent: the folder's name. */
@@ -50,7 +52,13 @@ export function init(dir: string, options: InitOptions, context: Context): InitR
 function make(layout: Layout, name: string, context: Context): Config {
   for (const part of [layout.safety, layout.staging, layout.journal]) makeFolder(part);
   initHistory(layout.history);
-  const config: Config = { v: 1, id: newObjectId(context.nowMs(), context.random(10)), name, settings: {} };
+  const config: Config = {
+    v: 1,
+    id: newObjectId(context.nowMs(), context.random(10)),
+    name,
+    settings: {},
+    volume: volumeFacts(layout.root),
+  };
   writeConfig(layout.config, config);
   fsyncDirectory(layout.root);
   return config;
@@ -111,6 +119,12 @@ function repositoryAt(layout: Layout): Config | undefined {
     );
   }
   const config = readConfig(layout.config);
+  if (config === undefined && hasCloneState(layout)) {
+    throw new BkError('refused', `cannot make a repository at ${layout.root}: an unfinished clone is there`, {
+      path: layout.root,
+      hint: 'give the same `bk clone` again to finish it',
+    });
+  }
   if (config === undefined && fs.existsSync(path.join(layout.history, 'refs', 'heads', 'main'))) {
     throw new BkError('damaged', `cannot use ${layout.dot}: it has a history but no config.json`, {
       path: layout.config,
@@ -130,7 +144,8 @@ function isFolder(file: string): boolean {
   return fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
-function nameOfFolder(root: string): string {
+/** A repository's name from its folder's. */
+export function nameOfFolder(root: string): string {
   const name = path
     .basename(root)
     .replace(/[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]+/gu, ' ')

@@ -1,11 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError, type GitId, type RepoPath } from '@bk/core';
+import { isDeepStrictEqual } from 'node:util';
+import { BkError, type GitId, presenceRef, type RepoPath } from '@bk/core';
 import {
   type Config,
   type DepartedRow,
   DOT_BK,
+  forgetLeases,
   HistoryReader,
+  hasCloneState,
   IndexDamaged,
   IndexDb,
   type Layout,
@@ -15,9 +18,13 @@ import {
   readConfig,
   readRef,
   tryLock,
+  writeConfig,
 } from '@bk/store';
-import { rebuildIndex } from './rebuild.ts';
+import { separated } from './copied.ts';
+import { ownPresence, type Presence } from './read-presence.ts';
+import { absentRecords, type RebuildOptions, rebuildIndex } from './rebuild.ts';
 import { replayJournal } from './replay.ts';
+import { isCopied, volumeFacts, volumeFactsAgain } from './volume.ts';
 
 export const MAIN = 'refs/heads/main';
 /** How long a reader waits for a writer that is just about to finish. */
@@ -26,7 +33,11 @@ const PATIENCE_MS = 1_500;
 /** An opened repository. Parts that cost time are opened when first used. */
 export class Repository {
   readonly layout: Layout;
-  readonly config: Config;
+  #config: Config;
+  /** Changes of the config that wait until this process may write. */
+  #edits: ((config: Config) => Config)[] = [];
+  #isCopy: boolean;
+  #notice: string | undefined;
   #history: HistoryReader | undefined;
   #index: IndexDb | undefined;
   #lock: Lock | undefined;
@@ -34,7 +45,41 @@ export class Repository {
 
   constructor(layout: Layout, config: Config) {
     this.layout = layout;
-    this.config = config;
+    this.#config = config;
+    this.#isCopy = isCopied(layout.root, config.volume, false);
+  }
+
+  /** As it was when the repository was opened, or as it is once this process may write. */
+  get config(): Config {
+    return this.#config;
+  }
+
+  /** A copied `.bk` that could not be given its own id yet (SPEC 5): it can be read, nothing is promised in its name. */
+  get isCopy(): boolean {
+    return this.#isCopy;
+  }
+
+  /** Something that the person should be told once. */
+  get notice(): string | undefined {
+    return this.#notice;
+  }
+
+  /** Changes config.json, whole and durable: at once if this process may write, else as soon as it may. */
+  reconfigure(edit: (config: Config) => Config): void {
+    if (this.#lock === undefined) this.#edits.push(edit);
+    else this.#writeConfig(edit(this.#config));
+  }
+
+  /** Before it serves others: a copy becomes a repository of its own, if it can be written and nobody else is writing. */
+  becomeItself(): void {
+    if (this.#lock !== undefined) return;
+    this.#isCopy ||= isCopied(this.layout.root, this.#config.volume, true);
+    if (!this.#isCopy) return;
+    try {
+      if (this.tryWriting()) this.endWriting();
+    } catch (error) {
+      if (!cannotWrite(error)) throw error;
+    }
   }
 
   get history(): HistoryReader {
@@ -91,14 +136,15 @@ export class Repository {
   /** Throws the index away and builds it again from the history. Only while writing. */
   reindex(onDirectory?: (path: RepoPath) => void): IndexDb {
     const departed = this.uncommitted();
+    const absent = this.#ofOldIndex(absentRecords);
     this.#index?.close();
     IndexDb.discard(this.layout.index);
     this.#index = IndexDb.open(this.layout.index);
     this.#index.write({ departed });
     rebuildIndex({
       index: this.#index,
-      history: this.history,
-      head: this.head,
+      ...this.#sources(),
+      ...(absent && { absent }),
       ...(onDirectory && { onDirectory }),
     });
     return this.#index;
@@ -109,18 +155,7 @@ export class Repository {
    * net has their contents all the same.
    */
   uncommitted(): DepartedRow[] {
-    if (!fs.existsSync(this.layout.index)) return [];
-    try {
-      const index = this.#index ?? IndexDb.open(this.layout.index);
-      try {
-        return index.departed.uncommitted();
-      } finally {
-        if (index !== this.#index) index.close();
-      }
-    } catch (error) {
-      if (error instanceof BkError) return [];
-      throw error;
-    }
+    return this.#ofOldIndex((index) => index.departed.uncommitted()) ?? [];
   }
 
   /** After the index turned out to be damaged: mends it from the history; where that cannot be written, in memory. */
@@ -157,8 +192,48 @@ export class Repository {
 
   /** What another process did since, and what a killed one left behind. */
   #settle(): void {
-    this.reload();
-    replayJournal(this.layout);
+    try {
+      this.reload();
+      this.#config = readConfig(this.layout.config) ?? this.#config;
+      replayJournal(this.layout);
+      this.#settleIdentity();
+      for (const edit of this.#edits.splice(0)) this.reconfigure(edit);
+    } catch (error) {
+      this.endWriting();
+      throw error;
+    }
+  }
+
+  /** Who it is and where: a copy gets its own id before anything is written in its name. */
+  #settleIdentity(): void {
+    const { root } = this.layout;
+    const { volume } = this.#config;
+    if (isCopied(root, volume, true)) {
+      // Under the old id still, which the presence has that tells what is not here by design; the stats in the index
+      // are of other files.
+      this.reindex();
+      forgetLeases(this.layout);
+      const { config, notice } = separated(this.layout, this.#config);
+      this.#writeConfig(config);
+      this.#notice = notice;
+    } else {
+      const facts = volume === undefined ? volumeFacts(root) : volumeFactsAgain(root, volume);
+      this.#writeConfig({ ...this.#config, volume: facts });
+    }
+    this.#isCopy = false;
+  }
+
+  /** What it said of itself last. A copy has the original's word for what is not here, until it has said something itself. */
+  #lastPresence(): Presence | undefined {
+    const { id, copyOf = id } = this.#config;
+    const of = (one: string) =>
+      ownPresence({ layout: this.layout, history: this.history, config: { id: one } });
+    return of(id) ?? of(copyOf);
+  }
+
+  #writeConfig(config: Config): void {
+    if (!isDeepStrictEqual(config, this.#config)) writeConfig(this.layout.config, config);
+    this.#config = config;
   }
 
   #openIndex(): IndexDb {
@@ -184,11 +259,27 @@ export class Repository {
     if (!fs.existsSync(this.layout.index)) return undefined;
     try {
       const index = IndexDb.open(this.layout.index);
-      if (index.head === this.head) return index;
+      if (index.head === this.head && index.presence === this.#presence()) return index;
       index.close();
       return undefined;
     } catch (error) {
       if (error instanceof IndexDamaged || (this.#lock === undefined && cannotWrite(error))) return undefined;
+      throw error;
+    }
+  }
+
+  /** What the index as it lies there says, whatever it mirrors; undefined: it is not there or cannot be read. */
+  #ofOldIndex<T>(ask: (index: IndexDb) => T): T | undefined {
+    if (!fs.existsSync(this.layout.index)) return undefined;
+    try {
+      const index = this.#index ?? IndexDb.open(this.layout.index);
+      try {
+        return ask(index);
+      } finally {
+        if (index !== this.#index) index.close();
+      }
+    } catch (error) {
+      if (error instanceof BkError) return undefined;
       throw error;
     }
   }
@@ -203,11 +294,24 @@ export class Repository {
     }
   }
 
+  /** What an index is made from. */
+  #sources(): Omit<RebuildOptions, 'index'> {
+    const { history, head, config } = this;
+    return { history, head, own: this.#lastPresence(), limited: config.subset !== undefined };
+  }
+
+  /** Where the own presence stands; it is written before the index is, so that an index that is behind can be told. */
+  #presence(): GitId | undefined {
+    const { id, copyOf = id } = this.#config;
+    const { history } = this.layout;
+    return readRef(history, presenceRef(id)) ?? readRef(history, presenceRef(copyOf));
+  }
+
   #refreshIndex(): IndexDb {
     if (this.head === undefined) return this.reindex();
     try {
       const index = IndexDb.open(this.layout.index);
-      rebuildIndex({ index, history: this.history, head: this.head });
+      rebuildIndex({ index, ...this.#sources() });
       return index;
     } catch (error) {
       if (!(error instanceof IndexDamaged)) throw error;
@@ -217,7 +321,7 @@ export class Repository {
 
   #memoryIndex(): IndexDb {
     const index = IndexDb.open(':memory:');
-    rebuildIndex({ index, history: this.history, head: this.head });
+    rebuildIndex({ index, ...this.#sources() });
     return index;
   }
 }
@@ -233,12 +337,14 @@ export function openRepository(start: string): Repository {
   if (config === undefined) {
     throw new BkError('not-a-repository', `cannot use ${layout.dot}: it was not finished`, {
       path: layout.dot,
-      hint: `give \`bk init ${root}\` again`,
+      hint: hasCloneState(layout)
+        ? 'it is a clone that was interrupted: give the same `bk clone` again'
+        : `give \`bk init ${root}\` again`,
     });
   }
   const repository = new Repository(layout, config);
   // What a killed command left is finished by whoever comes next, if no writer is at work.
-  if (hasLeftovers(layout)) finishLeftovers(repository);
+  if (repository.isCopy || hasLeftovers(layout)) finishLeftovers(repository);
   return repository;
 }
 

@@ -1,10 +1,25 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { BkError, subsetHash } from '@bk/core';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { type Config, checkedName, readConfig, settingsOf, withSetting, writeConfig } from './config.ts';
+import {
+  type Config,
+  checkedName,
+  readConfig,
+  settingsOf,
+  withoutRemote,
+  withRemote,
+  withSetting,
+  withSubset,
+  writeConfig,
+} from './config.ts';
+import { isRefName } from './history/refs.ts';
+import { checkedRemoteName, isRemoteName, remoteNameFor } from './remote-name.ts';
 
 const ID = '0199a3c1-1111-7222-8333-444455556666';
+const HASH = 'ab'.repeat(32);
 const plain: Config = { v: 1, id: ID, name: 'photos', settings: {} };
 
 let dir: string;
@@ -46,14 +61,144 @@ describe('config.json', () => {
     [JSON.stringify({ ...plain, settings: { copies: 2 } }), 'damaged'],
     [JSON.stringify({ ...plain, settings: { copies: 'two' } }), 'damaged'],
     [JSON.stringify({ ...plain, volume: 'x' }), 'damaged'],
+    [JSON.stringify({ ...plain, volume: { id: '' } }), 'damaged'],
+    [JSON.stringify({ ...plain, volume: { id: 'two words' } }), 'damaged'],
+    [JSON.stringify({ ...plain, volume: { id: 'x'.repeat(129) } }), 'damaged'],
+    [JSON.stringify({ ...plain, volume: { id: 'a', inode: 5 } }), 'damaged'],
+    [JSON.stringify({ ...plain, volume: { id: 'a', birth: '1.5' } }), 'damaged'],
+    [JSON.stringify({ ...plain, copyOf: 'x' }), 'damaged'],
+    [JSON.stringify({ ...plain, subset: [] }), 'damaged'],
+    [JSON.stringify({ ...plain, subset: { include: ['a'], exclude: [] } }), 'damaged'],
+    [JSON.stringify({ ...plain, subset: { include: [1], exclude: [], hash: HASH } }), 'damaged'],
+    [JSON.stringify({ ...plain, subset: { include: [], hash: HASH } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: [] }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: '/b' } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: {} } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: { address: '' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: { address: '/b\nc' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { 'a/b': { address: '/b' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { '-a': { address: '/b' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: { address: '/b', id: 'x' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, remotes: { a: { address: '/b', lastSeen: 'today' } } }), 'damaged'],
   ])('%j is refused as %s, and the file is named', (text, code) => {
     fs.writeFileSync(file, text);
     expect(() => readConfig(file)).toThrow(expect.objectContaining({ code, path: file }));
   });
 
+  test('has all parts of a repository with others', () => {
+    const config: Config = {
+      ...plain,
+      volume: {
+        id: '63470456-ddc7-4f88-a32c-155619b92bcb',
+        inode: '12',
+        birth: '1795187827676785359',
+        subvolume: '5',
+      },
+      subset: { include: ['Pictures'], exclude: ['**/*.raw'], hash: HASH },
+      remotes: {
+        disk2: { address: '/mnt/disk2' },
+        'ü-(2)': { address: 'ssh://nas/x', id: ID, lastSeen: '2026-10-01T12:00:00.000000000Z' },
+      },
+      copyOf: ID,
+    };
+    writeConfig(file, config);
+    expect(readConfig(file)).toEqual(config);
+  });
+
+  test('of an older bk: volume facts without an id are none', () => {
+    fs.writeFileSync(file, JSON.stringify({ ...plain, volume: { inode: '5' } }));
+    expect(readConfig(file)).toEqual(plain);
+  });
+
   test('that cannot be read is an error, not an absence', () => {
     fs.mkdirSync(file);
     expect(() => readConfig(file)).toThrow(expect.objectContaining({ code: 'EISDIR' }));
+  });
+});
+
+describe('subset and remotes', () => {
+  test('a subset comes with its hash, and everything is none', () => {
+    const some = withSubset(plain, { include: ['a', 'b', 'a'], exclude: ['c'] });
+    expect(some.subset).toEqual({
+      include: ['a', 'b'],
+      exclude: ['c'],
+      hash: subsetHash({ include: ['a', 'b'], exclude: ['c'] }),
+    });
+    expect(withSubset(some, { include: [], exclude: [] })).toEqual(plain);
+    expect(() => withSubset(plain, { include: [''], exclude: [] })).toThrow(BkError);
+  });
+
+  test('remotes are added, replaced and removed; nothing else changes', () => {
+    const one = withRemote(plain, 'b', { address: '/b' });
+    const two = withRemote(one, 'a', { address: '/a', id: ID });
+    expect(Object.entries(two.remotes ?? {})).toEqual([
+      ['a', { address: '/a', id: ID }],
+      ['b', { address: '/b' }],
+    ]);
+    expect(withRemote(two, 'b', { address: '/c' }).remotes).toMatchObject({ b: { address: '/c' } });
+    expect(withoutRemote(two, 'a')).toEqual(one);
+    expect(withoutRemote(one, 'b')).toEqual(plain);
+    expect(withoutRemote(one, 'no')).toBe(one);
+    expect(withoutRemote(one, 'toString')).toBe(one);
+    expect(plain).not.toHaveProperty('remotes');
+  });
+
+  test.each(['disk2', 'Großes-Archiv', 'a.b', 'x+1', 'disk(2)', '2nd', 'abcdef', '__proto__', '日本'])(
+    '%s is a name for a remote',
+    (name) => {
+      expect(checkedRemoteName(name)).toBe(name);
+      expect(isRefName(`refs/remotes/${name}/main`)).toBe(true);
+      writeConfig(file, withRemote(plain, name, { address: '/x' }));
+      expect(Object.keys(readConfig(file)?.remotes ?? {})).toEqual([name]);
+    },
+  );
+
+  test.each([
+    '',
+    '-x',
+    '.x',
+    'a/b',
+    'a b',
+    'a..b',
+    'a.',
+    'x.lock',
+    'HEAD',
+    'yesterday',
+    '2026-10-01',
+    'a~1',
+    'a:b',
+    'a*',
+    'x\n',
+    '\ud800',
+    '@',
+    'x'.repeat(101),
+  ])('%j is none', (name) => {
+    expect(() => withRemote(plain, name, { address: '/x' })).toThrow(
+      expect.objectContaining({ code: 'usage' }),
+    );
+  });
+
+  test.each([
+    ['photos', [], 'photos'],
+    ['disk 2', [], 'disk-2'],
+    ['Photos', ['photos'], 'Photos-2'],
+    ['photos', ['photos', 'photos-2'], 'photos-3'],
+    [' ../x/..', [], 'x'],
+    ['HEAD', [], 'HEAD-2'],
+    ['...', [], 'remote'],
+    ['ä'.repeat(60), [], 'ä'.repeat(50)],
+    ['ä'.repeat(60), ['ä'.repeat(50)], `${'ä'.repeat(49)}-2`],
+  ])('%j beside %j is known as %s', (name, taken, expected) => {
+    expect(remoteNameFor(name, taken)).toBe(expected);
+    expect(isRemoteName(expected)).toBe(true);
+  });
+
+  test('any name of a repository gives a name for a remote', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary' }), (name) => {
+        expect(isRemoteName(remoteNameFor(name))).toBe(true);
+      }),
+    );
   });
 });
 

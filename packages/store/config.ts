@@ -1,6 +1,8 @@
 import fs from 'node:fs';
-import { BkError } from '@bk/core';
+import { BkError, isEverything, parseSubset, type Subset, subsetHash } from '@bk/core';
+import { isObject, isUuid, wrongPart } from './config-check.ts';
 import { replaceFile } from './durable.ts';
+import { checkedRemoteName } from './remote-name.ts';
 import { isSettingKey, SETTINGS, type Settings } from './settings.ts';
 
 /** What is known of the volume that holds the repository; filled at init and compared on opening (SPEC 5). */
@@ -10,6 +12,8 @@ export interface VolumeFacts {
   /** Inode and birth time (ns since 1970) of `.bk`, as decimals; absent where the file system has no stable ones. */
   readonly inode?: string;
   readonly birth?: string;
+  /** Number of the btrfs subvolume: a snapshot has the same inode and birth time. */
+  readonly subvolume?: string;
 }
 
 /** Another repository under the name that it has here. */
@@ -40,9 +44,9 @@ export interface Config {
   /** Absent: everything. */
   readonly subset?: SubsetConfig;
   readonly remotes?: Readonly<Record<string, RemoteConfig>>;
+  /** The id of the repository that this one is a copy of, `.bk` and all, made by another program. */
+  readonly copyOf?: string;
 }
-
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 
 /**
  * Reads config.json; `undefined` if there is none (a half-made init).
@@ -81,6 +85,30 @@ export function withSetting(config: Config, key: string, text: string | undefine
   return { ...config, settings: { ...config.settings, [key]: checkedSetting(key, text) } };
 }
 
+/** The config with other patterns and their hash; everything: without a subset. @throws BkError as parseSubset does */
+export function withSubset(config: Config, subset: Subset): Config {
+  const { include, exclude } = parseSubset(subset.include, subset.exclude);
+  const { subset: _old, ...others } = config;
+  if (isEverything({ include, exclude })) return others;
+  return { ...config, subset: { include, exclude, hash: subsetHash({ include, exclude }) } };
+}
+
+/** The config with a remote added or replaced; remotes stay in the order of their names. @throws BkError 'usage' for a name that cannot be */
+export function withRemote(config: Config, name: string, remote: RemoteConfig): Config {
+  const all = { ...config.remotes, [checkedRemoteName(name)]: remote };
+  const sorted = Object.entries(all).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...config, remotes: Object.fromEntries(sorted) };
+}
+
+/** The config without a remote; one that is not there is no error. */
+export function withoutRemote(config: Config, name: string): Config {
+  if (config.remotes === undefined || !Object.hasOwn(config.remotes, name)) return config;
+  const { [name]: _gone, ...others } = config.remotes;
+  if (Object.keys(others).length > 0) return { ...config, remotes: others };
+  const { remotes: _none, ...rest } = config;
+  return rest;
+}
+
 /**
  * A repository's name is one line of text: it goes into commit trailers and names of conflict copies.
  * @throws BkError `usage`
@@ -108,7 +136,10 @@ function checkedSetting(key: string, text: string): string {
 
 function parseConfig(text: string, file: string): Config {
   const damaged = (why: string) =>
-    new BkError('damaged', `cannot read ${file}: ${why}`, { path: file, hint: 'run `bk check`' });
+    new BkError('damaged', `cannot read ${file}: ${why}`, {
+      path: file,
+      hint: 'put it right in an editor, or put config.json back from a backup of .bk; then run `bk check`',
+    });
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -123,29 +154,18 @@ function parseConfig(text: string, file: string): Config {
     });
   }
   if (value['v'] !== 1) throw damaged('its version is not 1');
-  if (typeof value['id'] !== 'string' || !UUID.test(value['id'])) throw damaged('its id is not a UUID');
+  if (!isUuid(value['id'])) throw damaged('its id is not a UUID');
   if (typeof value['name'] !== 'string' || value['name'] === '') throw damaged('its name is not a text');
-  const wrong = wrongSetting(value['settings'] ?? {});
+  if (value['copyOf'] !== undefined && !isUuid(value['copyOf']))
+    throw damaged('the id that it is a copy of is not a UUID');
+  const wrong = wrongPart(value);
   if (wrong !== undefined) throw damaged(wrong);
-  if (value['volume'] !== undefined && !isObject(value['volume']))
-    throw damaged('its volume is not an object');
-  return { settings: {}, ...value } as unknown as Config;
+  return withoutHalfVolume({ ...value, settings: value['settings'] ?? {} } as unknown as Config);
 }
 
-function wrongSetting(settings: unknown): string | undefined {
-  if (!isObject(settings)) return 'its settings are not an object';
-  for (const [key, text] of Object.entries(settings)) {
-    if (typeof text !== 'string') return `its setting ${key} is not a text`;
-    if (!isSettingKey(key)) continue;
-    try {
-      SETTINGS[key].parse(text);
-    } catch (error) {
-      return `its setting ${key} is wrong (${(error as Error).message})`;
-    }
-  }
-  return undefined;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** Volume facts without an id vouch for nothing. */
+function withoutHalfVolume(config: Config): Config {
+  if (config.volume === undefined || config.volume.id !== undefined) return config;
+  const { volume: _half, ...others } = config;
+  return others;
 }

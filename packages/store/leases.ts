@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, type ContentHash, contentHash } from '@bk/core';
-import { replaceFile } from './durable.ts';
+import { fsyncDirectory, replaceFile } from './durable.ts';
 
 /** A promise to another repository: these contents are not let go of before `untilMs` (ms since 1970, by the clock here). */
 interface Lease {
@@ -14,7 +14,7 @@ interface Lease {
 type Leases = Readonly<Record<string, Lease>>;
 
 /** Where leases are: they outlive the process that gave them. */
-function leasesFile(layout: { readonly dot: string }): string {
+export function leasesFile(layout: { readonly dot: string }): string {
   return path.join(layout.dot, 'leases.json');
 }
 
@@ -64,6 +64,12 @@ export function releaseLease(layout: { readonly dot: string }, id: string, nowMs
     layout,
     activeOnes(layout, nowMs).filter(([other]) => other !== id),
   );
+}
+
+/** Promises that were made in another repository's name: a copied `.bk` keeps none of them. Only for the holder of the lock. */
+export function forgetLeases(layout: { readonly dot: string }): void {
+  fs.rmSync(leasesFile(layout), { force: true });
+  fsyncDirectory(layout.dot);
 }
 
 function isActive({ grantedMs, untilMs }: Lease, nowMs: number): boolean {

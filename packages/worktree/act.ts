@@ -1,16 +1,12 @@
-import fs from 'node:fs';
-import path from 'node:path';
-import { BkError, type FsName, type FsPath, type Step, type StepResult } from '@bk/core';
-import { secondsText, setMtimes } from './mtimes.ts';
-import { put } from './put.ts';
+import { BkError, decodePath, type FsPath, ROOT, type Step, type StepResult } from '@bk/core';
+import { move, park } from './move.ts';
+import { put, remove } from './put.ts';
 import { diskError, isDiskTrouble, KEEPS_NONE, split } from './stage.ts';
-import type { Folder } from './treefs.ts';
 import {
   codeOf,
   conflict,
   done,
-  isExpected,
-  NO_LINK,
+  isExpectedNow,
   openIfThere,
   place,
   sameInode,
@@ -56,8 +52,31 @@ function attempt(work: Work, step: Step, n: number): StepResult {
 function perform(work: Work, step: Step, n: number): StepResult {
   if (step.do === 'mkdir') return makeFolder(work, step);
   if (step.do === 'touch') return touch(work, step);
+  if (step.do === 'park') return park(work, step, n);
+  if (step.do === 'move') return move(work, step, n);
+  if (step.do === 'remove') return remove(work, step, n);
+  if (step.do === 'rmdir') return removeFolder(work, step);
   return put(work, step, n);
 }
+
+/** A folder that is not empty holds what is none of ours: it stays. */
+function removeFolder(work: Work, step: Extract<Step, { do: 'rmdir' }>): StepResult {
+  if (openIfThere(work.tree, split(decodePath(step.path)).folder) === undefined) return done(step);
+  const at = place(work, step.path);
+  const there = work.tree.look(at.folder, at.name);
+  if (there === undefined) return done(step);
+  if (!there.isDirectory()) return conflict(step, 'something else is there');
+  work.dirty.add(at.folder.path);
+  try {
+    work.tree.removeFolder(at.folder, at.name);
+  } catch (error) {
+    if (!HOLDS_MORE.has(codeOf(error))) throw error;
+    return { ...done(step), reason: 'it holds something else, and stays' };
+  }
+  return done(step);
+}
+
+const HOLDS_MORE = new Set(['ENOTEMPTY', 'EEXIST', 'EBUSY']);
 
 function makeFolder(work: Work, step: Extract<Step, { do: 'mkdir' }>): StepResult {
   const at = place(work, step.path);
@@ -71,12 +90,16 @@ function makeFolder(work: Work, step: Extract<Step, { do: 'mkdir' }>): StepResul
 }
 
 function touch(work: Work, step: Extract<Step, { do: 'touch' }>): StepResult {
+  if (step.path === ROOT) {
+    if (step.mode !== undefined) work.tree.setRootMode(step.mode & 0o1777);
+    return done(step);
+  }
   const at = place(work, step.path);
   const there = work.tree.look(at.folder, at.name);
   if (there === undefined) return conflict(step, 'it is gone');
   const asPlanned = work.replaying
     ? step.expect.is === 'entry' && sameInode(there.ino, step.expect.inode)
-    : isExpected(there, step.expect);
+    : isExpectedNow(work, at, there, step.expect);
   if (!asPlanned) return conflict(step, 'it has changed meanwhile');
   if (step.mode !== undefined && !there.isSymbolicLink()) setMode(work, at, there, step.mode);
   if (step.mtimeNs !== undefined && step.mtimeNs !== there.mtimeNs) {
@@ -94,47 +117,17 @@ function setFolderMode(work: Work, whole: FsPath, mode: number): void {
   setMode(work, { folder: parent, name, path: whole }, there, mode);
 }
 
-/** Times near enough at once where that is exact; the others through links in staging, all together. */
 function setTimes(work: Work): void {
-  const wanted: { name: string; mtimeNs: bigint }[] = [];
   for (const { path: whole, inode, mtimeNs } of work.touches) {
     const { folder: parent, name } = split(whole);
     const folder = openIfThere(work.tree, parent);
     if (folder === undefined || work.tree.look(folder, name)?.ino !== inode) continue;
-    const text = secondsText(mtimeNs);
-    setNearest(work, folder, name, text);
-    if (work.tree.look(folder, name)?.mtimeNs === mtimeNs || work.transaction.placing === 'create') continue;
-    const alias = `t${wanted.length}`;
-    if (aliased(work, folder, name, { alias, inode })) wanted.push({ name: alias, mtimeNs });
+    try {
+      work.tree.setMtime(folder, name, mtimeNs);
+    } catch (error) {
+      if (!KEEPS_NONE.has(codeOf(error))) throw error;
+    }
   }
-  if (wanted.length > 0) setMtimes(work.folder, wanted);
-  for (const { name } of wanted) {
-    const file = path.join(work.folder, name);
-    // Its owner may have removed the file meanwhile: then this is the last link, and goes into the net.
-    if (fs.lstatSync(file).nlink > 1) fs.unlinkSync(file);
-  }
-}
-
-function setNearest(work: Work, folder: Folder, name: FsName, text: string): void {
-  try {
-    work.tree.setTimes(folder, name, text);
-  } catch (error) {
-    if (!KEEPS_NONE.has(codeOf(error))) throw error;
-  }
-}
-
-function aliased(work: Work, folder: Folder, name: FsName, to: { alias: string; inode: bigint }): boolean {
-  const file = path.join(work.folder, to.alias);
-  try {
-    fs.rmSync(file, { force: true });
-    work.tree.linkOut(folder, name, file);
-  } catch (error) {
-    if (NO_LINK.has(codeOf(error)) || codeOf(error) === 'ENOENT') return false;
-    throw error;
-  }
-  if (fs.lstatSync(file, { bigint: true }).ino === to.inode) return true;
-  fs.unlinkSync(file);
-  return false;
 }
 
 function notTried(step: Step): StepResult {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { secondsText } from './mtimes.ts';
+import { setMtimeOf } from './mtimes.ts';
 
 /** What a file system can do, each thing tried, none concluded from its name. */
 export interface Capabilities {
@@ -81,7 +81,7 @@ function keepsModes(file: string): boolean {
 }
 
 const STEPS = [1n, 100n, 1_000n, 1_000_000n, 10_000_000n, 1_000_000_000n, 2_000_000_000n];
-/** Times that a double of seconds says exactly: small whole numbers of ns, and an odd second. */
+/** Small whole numbers of ns, and an odd second. */
 const PROBES = [
   1n,
   123n,
@@ -96,14 +96,13 @@ const PROBES = [
 /** The finest step of which all times that came back are multiples. */
 function timeStep(file: string): bigint {
   const kept = PROBES.map((ns) => {
-    const seconds = secondsText(NINETIES + ns);
-    if (!works(() => fs.utimesSync(file, seconds, seconds))) return 0n;
+    if (!works(() => setMtimeOf(file, NINETIES + ns))) return 0n;
     return fs.statSync(file, { bigint: true }).mtimeNs;
   });
   return STEPS.findLast((step) => kept.every((ns) => ns % step === 0n)) ?? 1n;
 }
 
-/** FAT begins in 1980; a double says times of the nineties to 119 ns, which is fine enough to see every step but the finest. */
+/** FAT begins in 1980; where only a double can be set, it says times of the nineties to 119 ns, fine enough for every step but the finest. */
 const NINETIES = 631_152_000_000_000_000n;
 
 function keepsUnicodeForms(dir: string): boolean {

@@ -51,8 +51,8 @@ describe.each([
     fs.writeSync(tree.createFile(inside, name('made')), 'made');
     const linked = tree.look(inside, name('\xfe'))!;
     expect(tree.setMode(inside, name('\xfe'), { inode: linked.ino, mode: 0o4751 })).toBe(true);
-    tree.setTimes(inside, name('\xfe'), '-3.5');
-    tree.setTimes(inside, name('link'), '1000000000.25');
+    tree.setMtime(inside, name('\xfe'), -3_500_000_000n);
+    tree.setMtime(inside, name('link'), 1_000_000_000_250_000_000n);
     tree.sync(inside);
 
     const stat = fs.statSync(bytes(`${odd}/\xfe`), { bigint: true });
@@ -197,7 +197,7 @@ function actions(tree: TreeFs, source: string, round: number): (() => void)[] {
     () => tree.makeSymlink('x', at(), name(`symlink-${round}`)),
     () => tree.openFolder(folder('victim/sub')),
     () => tree.capture(at(), name('canary'), captured),
-    () => tree.setTimes(at(), name('canary'), '5'),
+    () => tree.setMtime(at(), name('canary'), 5_000_000_000n),
     () =>
       void tree.setMode(at(), name('canary'), { inode: tree.look(at(), name('canary'))!.ino, mode: 0o777 }),
     () => tree.capture(at(), name(`file-${round}`), captured),

@@ -11,6 +11,7 @@
  */
 import fs from 'node:fs';
 import { BkError, type FsName, type FsPath, isReservedName } from '@bk/core';
+import { setMtimeOf } from './mtimes.ts';
 import { bytePath, nodePath } from './node-path.ts';
 
 /** A folder of the tree, open; valid until HELD_FOLDERS others were opened or the TreeFs is closed. */
@@ -86,11 +87,6 @@ export class TreeFs {
     fs.linkSync(source, this.#slot(folder, name));
   }
 
-  /** Gives a file of the tree a second name in `.bk`; a symlink is linked itself. */
-  linkOut(folder: Folder, name: FsName, destination: string): void {
-    fs.linkSync(this.#slot(folder, name), destination);
-  }
-
   /** Opens a new file for writing, mode 0600. @throws EEXIST */
   createFile(folder: Folder, name: FsName): number {
     return fs.openSync(this.#slot(folder, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
@@ -120,9 +116,21 @@ export class TreeFs {
     fs.renameSync(source, this.#slot(folder, name));
   }
 
+  /** Gives a file of `.bk` a name that `moveInto` took with an empty file before it was interrupted. */
+  fillTaken(source: string | Buffer, folder: Folder, name: FsName): void {
+    fs.renameSync(source, this.#slot(folder, name));
+  }
+
   /** Puts a captured folder back; the system refuses if a file or a folder with entries is there. */
   putFolderBack(source: string, folder: Folder, name: FsName): void {
     fs.renameSync(source, this.#slot(folder, name));
+  }
+
+  /** Gives a folder another name where nothing is; both parents must be held. @throws ENOTEMPTY, ENOTDIR; EXDEV, EBUSY */
+  moveFolder(from: { folder: Folder; name: FsName }, to: { folder: Folder; name: FsName }): void {
+    fs.renameSync(this.#slot(from.folder, from.name), this.#slot(to.folder, to.name));
+    this.forgetBelow(below(from.folder.path, from.name));
+    this.forgetBelow(below(to.folder.path, to.name));
   }
 
   /** Removes a file that this process made and could not finish; anything else is left alone. */
@@ -133,9 +141,15 @@ export class TreeFs {
     return true;
   }
 
-  /** Sets times to the nearest that a double of seconds can say (±120 ns today); see `mtimes.ts` for the exact way. */
-  setTimes(folder: Folder, name: FsName, seconds: string): void {
-    fs.lutimesSync(this.#slot(folder, name), seconds, seconds);
+  /** Removes a folder if it is empty; the system refuses any other. */
+  removeFolder(folder: Folder, name: FsName): void {
+    fs.rmdirSync(this.#slot(folder, name));
+    this.forgetBelow(below(folder.path, name));
+  }
+
+  /** Sets a modification time, a symlink's own; as exactly as can be done here (`mtimes.ts`). */
+  setMtime(folder: Folder, name: FsName, mtimeNs: bigint): void {
+    setMtimeOf(this.#slot(folder, name), mtimeNs);
   }
 
   /**
@@ -171,6 +185,25 @@ export class TreeFs {
   forget(): void {
     for (const { fd } of this.#held.values()) fs.closeSync(fd);
     this.#held.clear();
+  }
+
+  /** Lets go of a folder that is not at its path any more, and of all below it. */
+  forgetBelow(path: FsPath): void {
+    for (const [held, { fd }] of this.#held) {
+      if (held !== path && !held.startsWith(`${path}/`)) continue;
+      this.#held.delete(held);
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Whether a folder is still open: opening others may have let it go. */
+  holds(folder: Folder): boolean {
+    return this.#held.get(folder.path) === folder;
+  }
+
+  /** Permissions of the root itself. */
+  setRootMode(mode: number): void {
+    fs.fchmodSync(this.openFolder('' as FsPath).fd, mode);
   }
 
   close(): void {
@@ -217,6 +250,10 @@ export class TreeFs {
       throw new BkError('refused', 'cannot write there: a parent folder was replaced meanwhile');
     }
   }
+}
+
+function below(folder: FsPath, name: FsName): FsPath {
+  return (folder === '' ? name : `${folder}/${name}`) as FsPath;
 }
 
 function checkName(name: FsName): void {

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import type { FsPath } from '@bk/core';
-import { bytePath, nodePath } from './node-path.ts';
+import { native } from './native.ts';
+import { bytePath } from './node-path.ts';
+import { findVolumeId, type VolumeId } from './volume-id.ts';
 
 /** The file system under a folder, as the kernel names it. */
 export interface Volume {
@@ -10,9 +11,10 @@ export interface Volume {
   /** What is mounted: `/dev/sda1`, `server:/export`, `tmpfs`. */
   readonly device: string;
   readonly mountPoint: string;
-  /** The file system's own id, if it has one that can be read. */
-  readonly uuid?: string;
   readonly readOnly: boolean;
+  /** The file system's own id, if it has one that can be found; looked for at the first time (up to 10 ms). */
+  readonly uuid?: string | undefined;
+  readonly uuidFrom?: VolumeId['from'] | undefined;
 }
 
 interface Mount {
@@ -24,6 +26,8 @@ interface Mount {
   readonly options: readonly string[];
 }
 
+const UNKNOWN: Mount = { device: '', point: '/', type: 'unknown', source: '', options: [] };
+
 /** Facts about the file system that holds a folder. @throws the system's error if there is no such folder */
 export function volumeOf(folder: string): Volume {
   const real = bytePath(fs.realpathSync.native(folder));
@@ -34,15 +38,36 @@ export function volumeOf(folder: string): Volume {
       (best, mount) => (mount.point.length >= (best?.point.length ?? 0) ? mount : best),
       undefined,
     );
-  if (found === undefined) return { type: 'unknown', device: '', mountPoint: '/', readOnly: false };
-  const uuid = uuidOf(found.source);
-  return {
-    type: found.type,
-    device: text(found.source),
-    mountPoint: text(found.point),
-    readOnly: found.options.includes('ro'),
-    ...(uuid !== undefined && { uuid }),
+  const { type, source, point, options } = found ?? UNKNOWN;
+  let id: VolumeId | undefined | null = null;
+  const own = (): VolumeId | undefined => {
+    if (id === null) id = findVolumeId(folder, source);
+    return id;
   };
+  return {
+    type,
+    device: text(source),
+    mountPoint: text(point),
+    readOnly: options.includes('ro'),
+    get uuid() {
+      return own()?.id;
+    },
+    get uuidFrom() {
+      return own()?.from;
+    },
+  };
+}
+
+/** The btrfs subvolume that holds a folder: inodes and birth times are the same in its snapshots. Undefined: not known. */
+export function subvolumeOf(folder: string): string | undefined {
+  const system = native();
+  if (system === undefined) return undefined;
+  const fd = fs.openSync(folder, fs.constants.O_RDONLY | fs.constants.O_DIRECTORY);
+  try {
+    return system.subvolume(fd)?.toString();
+  } finally {
+    fs.closeSync(fd);
+  }
 }
 
 /** Folders below `root` on which another file system (or a bind of one) is mounted, in no order. */
@@ -113,22 +138,6 @@ export function unescapeOctal(escaped: string): string {
 
 function isBelow(file: string, folder: string): boolean {
   return file === folder || file.startsWith(folder.endsWith('/') ? folder : `${folder}/`);
-}
-
-const BY_UUID = '/dev/disk/by-uuid';
-
-/** udev's links name it, where there is udev. */
-function uuidOf(source: string): string | undefined {
-  if (!source.startsWith('/dev/')) return undefined;
-  try {
-    const device = fs.realpathSync.native(nodePath(source));
-    for (const name of fs.readdirSync(BY_UUID)) {
-      if (fs.realpathSync.native(path.join(BY_UUID, name)) === device) return name;
-    }
-  } catch {
-    // An id that cannot be read is no id; nothing is decided by its absence.
-  }
-  return undefined;
 }
 
 function text(bytes: string): string {

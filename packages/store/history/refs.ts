@@ -28,7 +28,7 @@ function isRefPart(part: string): boolean {
   return !part.includes('..') && !/[\u0000-\u0020\u007f~^:?*[\\]/.test(part);
 }
 
-function checkRefName(name: string): void {
+export function checkRefName(name: string): void {
   if (!isRefName(name)) throw new BkError('usage', `not a ref name: ${JSON.stringify(name)}`);
 }
 
@@ -61,7 +61,7 @@ function readIfThere(file: string): string | undefined {
 }
 
 /** Refs that `git gc` moved into one file; a loose ref of the same name is newer. */
-function packedRefs(historyDir: string): Map<string, GitId> {
+export function packedRefs(historyDir: string): Map<string, GitId> {
   const refs = new Map<string, GitId>();
   const text = readIfThere(path.join(historyDir, 'packed-refs')) ?? '';
   for (const line of text.split('\n')) {
@@ -160,7 +160,8 @@ function makeFolders(historyDir: string, folder: string): void {
   for (let i = 1; i <= parts.length; i++) makeFolder(path.join(historyDir, ...parts.slice(0, i)));
 }
 
-function takeLock(lock: string, name: string, exclusive: boolean): number {
+/** Makes git's lock file of a ref (or of packed-refs). @param name for people. @returns its descriptor */
+export function takeLock(lock: string, name: string, exclusive: boolean): number {
   const { O_WRONLY, O_CREAT, O_EXCL } = fs.constants;
   for (let waited = 0; ; waited += LOCK_POLL_MS) {
     try {
