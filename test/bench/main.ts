@@ -7,6 +7,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Bench, Group } from './bench.ts';
+import { cards } from './cards.ts';
+import { clones } from './clones.ts';
 import { isInstalled, run } from './command.ts';
 import { largeFiles } from './large-files.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
@@ -17,7 +19,7 @@ import { openSpace } from './space.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, smallFiles];
+const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));
@@ -64,9 +66,9 @@ function runGroup(bench: Bench, group: Group, outcomes: readonly Outcome[]): voi
   }
 }
 
-/** Two committed trees (bk's and git's, objects a block each) or the large files, whichever is more. */
+/** Two committed trees (bk's and git's, objects a block each) or the large files and a copy of them, whichever is more. */
 function spaceNeeded(options: Options): number {
-  return Math.max(options.files * 24_000, options.largeBytes * 1.1) + 2 ** 29;
+  return Math.max(options.files * 24_000, options.largeBytes * 2.2) + 2 ** 29;
 }
 
 /** The rule of bin/bk: the project's own Node if it is there. */

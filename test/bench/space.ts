@@ -8,6 +8,8 @@ import { isInstalled } from './command.ts';
 export interface Folder {
   readonly path: string;
   release(): void;
+  /** As if it was pulled and plugged in again: nothing of it is in memory. False: cannot be done here. */
+  replug(): boolean;
 }
 
 /** Where the benchmark's folders come from. `close` removes all of them and may be called twice. */
@@ -40,11 +42,15 @@ export function openSpace(bytes: number, wanted: string | undefined, warn: (text
     const dir = path.join(scratch, `space-${made++}`);
     if (!loop) {
       fs.mkdirSync(dir);
-      return { path: dir, release: () => {} };
+      return { path: dir, release: () => {}, replug: () => false };
     }
     mountFresh(dir, size, inodes);
     mounted.add(dir);
-    return { path: path.join(dir, 'data'), release: () => unmount(dir, mounted) };
+    return {
+      path: path.join(dir, 'data'),
+      release: () => unmount(dir, mounted),
+      replug: () => replug(dir),
+    };
   };
   const close = (): void => {
     for (const dir of mounted) unmount(dir, mounted);
@@ -89,6 +95,14 @@ function mountFresh(dir: string, bytes: number, inodes: number): void {
   system(['mkfs.ext4', '-q', '-F', '-m', '0', '-N', String(inodes), image]);
   system(['mount', '-o', 'loop,noinit_itable', image, dir]);
   fs.mkdirSync(path.join(dir, 'data'));
+}
+
+function replug(dir: string): true {
+  system(['umount', dir]);
+  // `nocache` with nothing to copy: the kernel forgets what it holds of the file.
+  system(['dd', `of=${dir}.img`, 'oflag=nocache', 'conv=notrunc,fdatasync', 'count=0', 'status=none']);
+  system(['mount', '-o', 'loop,noinit_itable', `${dir}.img`, dir]);
+  return true;
 }
 
 function unmount(dir: string, mounted: Set<string>): void {
