@@ -24,6 +24,8 @@ export interface TrackedEntry extends Inode {
   readonly record: GitId;
   /** It may have been written to just after its content was read, and its stat does not tell: no proof of the content. */
   readonly racy?: boolean;
+  /** By design it is not on this disk: nothing that is seen there can show that it was moved or deleted. */
+  readonly absent?: boolean;
 }
 
 /** An entry as a scan found it now; its content is known only if the index vouched for it or it was hashed. */

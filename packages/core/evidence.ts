@@ -109,13 +109,17 @@ export function claimBy(claims: Claims, evidence: Evidence, criterion: Criterion
  * The first three kinds of evidence, which tell what became of every path that is still occupied: same path and
  * content; same inode and content elsewhere; same path, other content. What has no content (folders, empty files)
  * stays at its path by inode before it moves by inode before it stays by path alone, so that swaps are seen there too.
- * A path whose type changed keeps nothing: its object is lost, what is there now is found.
+ * A path whose type changed keeps nothing: its object is lost, what is there now is found. (Where the object is absent
+ * by design the caller holds such a newcomer back.)
  */
 export function claimByPlace(input: Observed): Claims {
   const claims: Claims = { matches: [], lost: [...input.gone], found: [...input.added] };
   const open: Occupied[] = [];
   for (const pair of input.occupied) {
-    if (!isAtHome(pair)) open.push(pair);
+    // What is not here by design is never lost: whatever is seen at its path is a version of it.
+    if (pair.tracked.absent === true)
+      claims.matches.push({ ...pair, evidence: isSameVersion(pair) ? 'same-path' : 'edited' });
+    else if (!isAtHome(pair)) open.push(pair);
     else claims.matches.push({ ...pair, evidence: 'same-path' });
   }
   const staying = claimMoves(claims, open);
@@ -129,6 +133,10 @@ export function claimByPlace(input: Observed): Claims {
     }
   }
   return claims;
+}
+
+function isSameVersion({ tracked, seen }: Occupied): boolean {
+  return hasContent(tracked) ? seen.blake3 === tracked.blake3 : !hasContent(seen);
 }
 
 function isAtHome({ tracked, seen }: Occupied): boolean {

@@ -6,11 +6,15 @@
  * seen), change, commit (message and trailers), plan (steps as data), error. Verbs: identify (which object is this
  * file), diff, brakes (absurd results stop).
  */
+export * from './advance.ts';
+export * from './advance-change.ts';
+export type { FolderMoves } from './advance-folders.ts';
 export * from './beside.ts';
 export * from './brakes.ts';
 export * from './change.ts';
 export * from './commit.ts';
 export * from './compare.ts';
+export * from './conserve.ts';
 export * from './copies.ts';
 export * from './covered.ts';
 export * from './diff.ts';

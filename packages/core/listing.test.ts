@@ -2,12 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, it, test } from 'vitest';
 import type { GitId } from './ids.ts';
 import {
+  expectedNames,
   GIT_ID_BYTES,
   HASH_BYTES,
+  hasAbsent,
+  hasOwnRecord,
   ID_BYTES,
+  isWhollyAbsent,
   KIND,
   type KnownDirectory,
   type Listing,
+  PROTECTION,
   STAT,
   STAT_WIDTH,
   type Trust,
@@ -167,6 +172,55 @@ describe('vouch', () => {
     expect(vouch(listing(both), known(one(file())), TRUST)).toMatchObject({
       known: Int32Array.of(0, 1, -1),
       same: false,
+    });
+  });
+
+  describe('of entries that are absent by design', () => {
+    const all = new Map([
+      ['a', file()],
+      ['gone', file({ inode: 0n, ctime: 0n, birth: 0n, links: 0n })],
+      ['sub', file({}, KIND.dir)],
+    ]);
+    const partly = (...absent: number[]): KnownDirectory => {
+      const row = known(all);
+      for (const k of absent) row.protections[k] = PROTECTION.absent;
+      return row;
+    };
+    const without = (...names: string[]) =>
+      listing(new Map([...all].filter(([name]) => !names.includes(name))));
+    const withMode = (mode: number) =>
+      listing(
+        new Map(
+          [...all, ['.', { ...file({}, KIND.dir), mode }] as const].filter(([name]) => name !== 'gone'),
+        ),
+      );
+
+    test.each<[string, Listing, number[], boolean, number[]]>([
+      ['not there', without('gone'), [2], true, [1, 1, 1]],
+      ['there all the same', listing(all), [2], false, [1, 1, 0, 1]],
+      ['a folder that is not there', without('gone', 'sub'), [2, 3], true, [1, 1]],
+      ['a folder that is there', without('gone'), [2, 3], true, [1, 1, 1]],
+      ['beside something missing', without('gone', 'a'), [2], false, [1, 1]],
+      ['beside a missing folder', without('gone', 'sub'), [2], false, [1, 1]],
+      ['of nothing but these', without('a', 'gone', 'sub'), [1, 2, 3], true, [1]],
+      ['its own record, as it was recorded', withMode(0o755), [0, 2], false, [0, 1, 1]],
+      ['its own record, with another mode', withMode(0o700), [0, 2], true, [1, 1, 1]],
+    ])('%s', (_, seen, absent, same, vouched) => {
+      const told = vouch(seen, partly(...absent), TRUST);
+      expect([told.same, [...told.vouched]]).toEqual([same, vouched]);
+    });
+
+    it('they are not expected, and a folder of nothing else is absent as a whole', () => {
+      expect(expectedNames(partly())).toEqual(['a', 'gone', 'sub']);
+      expect(expectedNames(partly(0, 2))).toEqual(['a', 'sub']);
+      expect([hasAbsent(partly()), hasAbsent(partly(2))]).toEqual([false, true]);
+      expect([isWhollyAbsent(partly(2)), isWhollyAbsent(partly(1, 2, 3))]).toEqual([false, true]);
+      expect(isWhollyAbsent(known(new Map()))).toBe(false);
+      const own = partly(1, 2, 3);
+      own.records[0] = 1;
+      expect([hasOwnRecord(own), isWhollyAbsent(own)]).toEqual([true, false]);
+      own.protections[0] = PROTECTION.absent;
+      expect(isWhollyAbsent(own)).toBe(true);
     });
   });
 

@@ -80,13 +80,41 @@ export interface Vouching {
   readonly known: Int32Array;
   /** For each entry seen: 1 if the index vouches for its content and metadata. */
   readonly vouched: Uint8Array;
-  /** All entries are vouched for and none is missing. */
+  /** All entries are vouched for and none is missing that is not absent by design. */
   readonly same: boolean;
+}
+
+/** Whether any entry of a known directory is absent by design; costs one look at a short column. */
+export function hasAbsent({ protections }: Pick<KnownDirectory, 'protections'>): boolean {
+  return protections.includes(PROTECTION.absent);
+}
+
+/** Whether nothing of a known directory is here: it has entries, or a record of its own, and all are absent by design. */
+export function isWhollyAbsent(known: KnownDirectory): boolean {
+  const { protections } = known;
+  const own = hasOwnRecord(known);
+  for (let k = own ? 0 : 1; k < protections.length; k++)
+    if (protections[k] !== PROTECTION.absent) return false;
+  return own || protections.length > 1;
+}
+
+/** Whether the directory has a record of its own (`.bkdir`). */
+export function hasOwnRecord({ records }: Pick<KnownDirectory, 'records'>): boolean {
+  for (let i = 0; i < GIT_ID_BYTES; i++) if (records[i] !== 0) return true;
+  return false;
+}
+
+/** Names that are expected in a known directory: all that the head has there but those that are absent by design. */
+export function expectedNames({ listing, protections }: KnownDirectory): readonly string[] {
+  if (!protections.includes(PROTECTION.absent)) return listing.names.slice(1);
+  return listing.names.filter((_, k) => k > 0 && protections[k] !== PROTECTION.absent);
 }
 
 /**
  * Compares a directory as seen with what the index knows, in one pass over both (sorted) lists of names.
  * A folder's entry is vouched for by its kind alone (its own listing is compared on its own), the folder itself by its mode.
+ * A file that is absent by design and is here all the same is not vouched for; an absent folder that is here is, as any
+ * folder. Where the folder's own record is absent, it is the recorded mode that is news.
  */
 export function vouch(seen: Listing, known: KnownDirectory, trust: Trust): Vouching {
   const count = seen.names.length;
@@ -94,7 +122,9 @@ export function vouch(seen: Listing, known: KnownDirectory, trust: Trust): Vouch
   const vouched = new Uint8Array(count);
   const theirs = known.listing;
   const racyFrom = known.observedNs - trust.grainNs;
-  let same = count === theirs.names.length;
+  const some = hasAbsent(known);
+  let expected = some ? 1 + expectedNames(known).length : theirs.names.length;
+  let same = true;
   for (let i = 0, k = 0; i < count; i++) {
     const name = seen.names[i]!;
     if (i > 0) while (k < theirs.names.length && (k === 0 || theirs.names[k]! < name)) k++;
@@ -103,12 +133,15 @@ export function vouch(seen: Listing, known: KnownDirectory, trust: Trust): Vouch
       continue;
     }
     place[i] = k;
+    const absent = some && known.protections[k] === PROTECTION.absent;
+    if (!absent || i === 0) expected--;
     const settled = timeNs(seen.stats[i * STAT_WIDTH + STAT.ctime]!) <= racyFrom;
-    if (trust.stats && settled && unchanged(seen, i, theirs, k, trust.inodes)) vouched[i] = 1;
-    else if (seen.kinds[i] === KIND.dir && sameFolder(seen, i, theirs, k)) vouched[i] = 1;
+    if (trust.stats && settled && unchanged(seen, i, theirs, k, trust.inodes) && !absent) vouched[i] = 1;
+    else if (seen.kinds[i] === KIND.dir && sameFolder(seen, i, theirs, k) !== (absent && i === 0))
+      vouched[i] = 1;
     else same = false;
   }
-  return { known: place, vouched, same };
+  return { known: place, vouched, same: same && expected === 0 };
 }
 
 function sameFolder(seen: Listing, i: number, known: Listing, k: number): boolean {

@@ -1,4 +1,4 @@
-import type { ContentHash } from './ids.ts';
+import type { ContentHash, GitId } from './ids.ts';
 import type { RepoPath } from './path.ts';
 
 /** What a step expects to find at a path just before it acts; anything else is left alone and reported (SPEC 4, rule 3). */
@@ -13,6 +13,8 @@ export type Expectation =
       /** Name the captured content gets in the safety net. */
       readonly blake3?: ContentHash;
     };
+
+export type EntryExpectation = Extract<Expectation, { is: 'entry' }>;
 
 /** One place where a content's bytes may be. */
 export interface ContentSource {
@@ -33,7 +35,7 @@ export interface PlacedContent extends ContentSource {
 
 /**
  * One step of a plan: plain data, decided by core, carried out by worktree's one writing module.
- * Steps are in order: folders before what goes into them. Later verbs (merge) add `move` and `remove`.
+ * Steps are in order: folders before what goes into them, what has to leave a name before what comes to it.
  */
 export type Step =
   | { readonly do: 'mkdir'; readonly path: RepoPath; readonly mode: number }
@@ -62,16 +64,48 @@ export type Step =
       readonly expect: Expectation;
       readonly mode?: number;
       readonly mtimeNs?: bigint;
-    };
+    }
+  /** Gives a file, symlink or whole folder another name; nothing may be at `path`. */
+  | {
+      readonly do: 'move';
+      readonly path: RepoPath;
+      readonly from: RepoPath;
+      readonly what: 'file' | 'folder';
+      /** Of a folder only its inode counts. */
+      readonly expect: EntryExpectation;
+      /** The step that parked it: `from` is free, or has been taken by something else since. */
+      readonly parked?: number;
+      readonly mode?: number;
+      readonly mtimeNs?: bigint;
+    }
+  /** Takes a file or folder out of the way for a moment: a later `move` of the same plan gives it its name. */
+  | {
+      readonly do: 'park';
+      readonly path: RepoPath;
+      readonly what: 'file' | 'folder';
+      readonly expect: EntryExpectation;
+    }
+  /** Takes a file or symlink into the safety net. */
+  | { readonly do: 'remove'; readonly path: RepoPath; readonly expect: EntryExpectation }
+  /** Removes a folder that is empty; one that is not stays, and that is no failure. */
+  | { readonly do: 'rmdir'; readonly path: RepoPath };
+
+/** Where the head goes when a transaction's steps are done: a replay finishes that too. */
+export interface HeadMove {
+  readonly ref: string;
+  readonly from: GitId | null;
+  readonly to: GitId;
+}
 
 /** Steps that are carried out as a whole: written to the journal before the first of them changes anything. */
 export interface Transaction {
-  /** Names its folder in staging: `s<n>` is the content that step n places, `c<n>` the file that it captured. */
+  /** Names its folder in staging: `s<n>` is the content that step n places, `c<n>` the file that it captured, `m<n>` what it moves. */
   readonly id: string;
   readonly verb: string;
   /** How files get their names: by `link`, or, where the file system has no links, by exclusive `create` and copy. */
   readonly placing: 'link' | 'create';
   readonly steps: readonly Step[];
+  readonly head?: HeadMove;
 }
 
 /** What became of a step. Mismatches are values, not exceptions. */

@@ -52,6 +52,8 @@ describe('repository.json', () => {
     expect(parseRepositoryFacts(text, ID)).toEqual(FACTS);
     const { address: _a, verified: _v, ...fewer } = FACTS;
     expect(parseRepositoryFacts(formatRepositoryFacts(fewer), ID)).toEqual(fewer);
+    const whole = { ...fewer, whole: true } as const;
+    expect(parseRepositoryFacts(formatRepositoryFacts(whole), ID)).toEqual(whole);
   });
 
   test('fields of a newer bk are passed over', () => {
@@ -121,6 +123,7 @@ describe('repository.json', () => {
     ['a time in milliseconds', change({ time: '2026-10-01T12:00:00.000Z' })],
     ['a day that is none', change({ time: '2026-02-30T12:00:00.000000000Z' })],
     ['a year of six digits', change({ time: '+010000-01-01T00:00:00.000000000Z' })],
+    ['whole, but false', change({ whole: false })],
     ['a verification that is no time', change({ verified: 'yesterday' })],
   ])('hostile: %s', (_, text) => expect(codeOf(() => parseRepositoryFacts(text, ID))).toBe('damaged'));
 });

@@ -22,6 +22,8 @@ export interface RepositoryFacts {
   readonly address?: string;
   /** When this was written: as formatMtime writes it, years 0000 to 9999. */
   readonly time: string;
+  /** `present/` was all that the head had: nothing was absent by design. Only ever `true`. */
+  readonly whole?: true;
   /** The oldest verification of all contents it holds; absent: some were never verified. */
   readonly verified?: string;
 }
@@ -58,9 +60,10 @@ export function formatRepositoryFacts(facts: RepositoryFacts): string {
   const { include, exclude, hash } = facts.subset;
   const address = facts.address === undefined ? {} : { address: withoutPassword(facts.address) };
   const verified = facts.verified === undefined ? {} : { verified: facts.verified };
+  const whole = facts.whole === undefined ? {} : { whole: facts.whole };
   const { v, id, name, volume, kind, time } = facts;
   const value = {
-    ...{ v, id, name, volume, kind, time, ...address, ...verified },
+    ...{ v, id, name, volume, kind, time, ...address, ...verified, ...whole },
     subset: { include, exclude, hash },
   };
   try {
@@ -165,7 +168,8 @@ function checkFacts(value: JsonObject): RepositoryFacts {
   } as const;
   const address = value.address === undefined ? {} : { address: checkAddress(text(value, 'address')) };
   const verified = value.verified === undefined ? {} : { verified: time(value, 'verified') };
-  return { ...facts, ...address, ...verified };
+  if (value.whole !== undefined && value.whole !== true) throw damaged('whole is not what it should be');
+  return { ...facts, ...address, ...verified, ...(value.whole === true && { whole: true as const }) };
 }
 
 function checkSubset(value: JsonValue | undefined): RepositoryFacts['subset'] {

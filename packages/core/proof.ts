@@ -119,10 +119,11 @@ function repetitionOf(
 }
 
 function shortage(found: number, needed: number, doubts: readonly string[]): string {
-  const volumes = `${needed} other ${needed === 1 ? 'volume' : 'volumes'}`;
+  const volumes = needed === 1 ? '1 other volume' : `${needed} other volumes`;
+  const hold = needed === 1 ? 'that it holds it' : 'that they hold it';
   const shown = found === 0 ? 'none does' : found === 1 ? 'only 1 does' : `only ${found} do`;
   const why = doubts.length === 0 ? '' : ` (${doubts.join('; ')})`;
-  return `${volumes} must prove now that they hold it, and ${shown}${why}`;
+  return `${volumes} must prove now ${hold}, and ${shown}${why}`;
 }
 
 export interface GrantTerms {

@@ -4,15 +4,15 @@ import {
   DIRECTORY_RECORD,
   encodedName,
   type GitId,
-  isJsonObject,
   joinPath,
   nameOf,
   type ObjectId,
-  parseJson,
   parseRecord,
+  parseRepositoryFacts,
   type Rec,
   type RepoPath,
   ROOT,
+  repositoryOfRef,
 } from '@bk/core';
 import type { CommitObject, HistoryReader, TreeEntry } from '@bk/store';
 import type { Problems } from './problems.ts';
@@ -169,10 +169,9 @@ export class HistoryCheck {
   }
 
   #about(ref: string, blob: GitId): void {
-    const value = parseJson(exactText(this.#history.readBlob(blob)));
-    if (!isJsonObject(value)) throw new BkError('damaged', 'its repository.json is not an object');
-    if (value.id !== ref.slice(PRESENCE.length))
-      throw new BkError('damaged', 'its repository.json is about another repository');
+    const id = repositoryOfRef(ref);
+    if (id === undefined) throw new BkError('damaged', 'its ref is not named by the id of a repository');
+    parseRepositoryFacts(exactText(this.#history.readBlob(blob)), id);
   }
 }
 

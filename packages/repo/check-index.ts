@@ -3,12 +3,14 @@ import {
   encodeName,
   type FsName,
   type GitId,
+  hasOwnRecord,
   KIND,
   type KnownDirectory,
   type RepoPath,
 } from '@bk/core';
 import { type HistoryReader, inspectIndex } from '@bk/store';
-import { hasOwnRecord, recordAt } from './draft.ts';
+import { AbsenceCheck } from './check-absence.ts';
+import { recordAt } from './draft.ts';
 import type { Problems } from './problems.ts';
 import type { Repository } from './repository.ts';
 
@@ -25,10 +27,12 @@ const DATABASE = 'index.sqlite';
 export function checkIndex(repo: Repository, { head, folders, problems }: IndexCheck): void {
   const missing = new Set(folders.keys());
   const found: [RepoPath, string][] = [];
+  const absence = new AbsenceCheck();
   const index = inspectIndex(repo.layout.index, (path, known) => {
     missing.delete(path);
     const why = rowFlaw(repo.history, known, folders.get(path));
     if (why !== undefined) found.push([path, why]);
+    else if (known !== undefined) absence.see(path, known);
   });
   if (index === undefined) {
     if (head !== undefined) problems.add('index', DATABASE, 'it is missing');
@@ -41,6 +45,9 @@ export function checkIndex(repo: Repository, { head, folders, problems }: IndexC
     for (const path of missing) problems.add('index', path, 'its row is missing');
     for (const path of index.damagedPending)
       problems.add('index', path, 'its pending row does not match its checksum');
+    if (found.length + missing.size > 0) return;
+    absence.reportFlags(problems);
+    absence.reportPresence(repo, { problems, folders, known: index.presence });
   }
 }
 

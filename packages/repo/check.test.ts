@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { GitId } from '@bk/core';
+import { EVERYTHING, formatRepositoryFacts, type GitId, subsetHash } from '@bk/core';
 import { PackWriter, readRef, updateRef } from '@bk/store';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -38,6 +38,7 @@ beforeEach(() => {
   root = fs.mkdtempSync(path.join(base, 'copy-'));
   execFileSync('cp', ['-a', `${pristine}/.`, root]);
   bk = path.join(root, '.bk');
+  openRepository(root).close(); // the copy becomes a repository of its own
 });
 afterEach(() => fs.rmSync(root, { recursive: true, force: true }));
 
@@ -244,6 +245,11 @@ describe('a history that git finds clean and bk does not', () => {
 
 describe('presence', () => {
   const id = '01890000-0000-7000-8000-000000000001';
+  const FACTS = {
+    v: 1,
+    ...{ id, name: 'disk', volume: 'bk:1', kind: 'folder', time: '2026-10-01T12:00:00.000000000Z' },
+    subset: { ...EVERYTHING, hash: subsetHash(EVERYTHING) },
+  } as const;
   function presence(about: string, present = true): void {
     const writer = new PackWriter(path.join(bk, 'history'), path.join(bk, 'staging'));
     const repo = openRepository(root);
@@ -264,16 +270,18 @@ describe('presence', () => {
     repo.close();
   }
   test('a sound one', () => {
-    presence(`{\n "id": "${id}"\n}\n`);
+    presence(formatRepositoryFacts(FACTS));
     expect(problemsOf()).toEqual([]);
   });
-  test.each(['{}\n', '{"id":1}', `{\n "id": "${id.replace('1', '2')}"\n}\n`])(
-    'repository.json %j',
-    (about) => {
-      presence(about, false);
-      expect(problemsOf().map(({ kind }) => kind)).toEqual(['presence']);
-    },
-  );
+  test.each([
+    '{}\n',
+    '{"id":1}',
+    formatRepositoryFacts({ ...FACTS, id: id.replace('1', '2') }),
+    formatRepositoryFacts(FACTS).replace('"time": "2026', '"time": "2o26'),
+  ])('repository.json %j', (about) => {
+    presence(about, false);
+    expect(problemsOf().map(({ kind }) => kind)).toEqual(['presence']);
+  });
 });
 
 describe('the index', () => {

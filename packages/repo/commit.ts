@@ -12,8 +12,9 @@ import {
   type RepoPath,
   summaryOf,
 } from '@bk/core';
-import { PackWriter, updateRef } from '@bk/store';
+import { PackWriter, type Signature, updateRef } from '@bk/store';
 import { BUSY } from '@bk/worktree';
+import { linksAway } from './absent-links.ts';
 import { type Chosen, choose, withoutBusy } from './choose.ts';
 import { compareWithHead } from './compare.ts';
 import type { Contents } from './contents.ts';
@@ -24,12 +25,14 @@ import { type Found, protectionOf } from './draft.ts';
 import { type Effect, editTree, effectOf } from './edit-tree.ts';
 import { isProtected, type Keep, NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
-import { indexUpdate } from './record-index.ts';
+import { addPresence, movePresence, type NewPresence } from './presence.ts';
+import { presentTree } from './present-tree.ts';
+import { indexUpdate, type UpdateOfIndex } from './record-index.ts';
 import { idSource, type Recorded, recordsOf, writeRecords } from './records.ts';
 import { releaseDeparted } from './release.ts';
 import { MAIN, type Repository } from './repository.ts';
 import { signatureOf } from './signature.ts';
-import { writeTrees } from './trees.ts';
+import { type Written, writeTrees } from './trees.ts';
 
 export interface CommitOptions {
   readonly message?: string;
@@ -114,7 +117,8 @@ function refuseAbsurd(repo: Repository, { changes }: Chosen, options: CommitOpti
   const replaced = changes.filter(
     ({ type, fields }) => type === 'typechange' || fields?.includes('content'),
   ).length;
-  const verdict = brake({ trackedFiles: repo.index.files, deleted, replaced });
+  // What is absent by design cannot be deleted here: it does not count.
+  const verdict = brake({ trackedFiles: repo.index.presentFiles, deleted, replaced });
   if (verdict.refuse) throw new BkError('refused', `refused: ${verdict.reason}`, { hint: verdict.hint });
 }
 
@@ -169,7 +173,7 @@ interface Made {
   readonly busy: readonly PathProblem[];
 }
 
-/** Safety net, pack, ref, index: what makes the commit visible comes after all that it needs. */
+/** Safety net, pack, refs, index: what makes the commit visible comes after all that it needs. */
 async function record(given: RecordOptions): Promise<Made> {
   const { repo, decision, context, net } = given;
   const writer = new PackWriter(repo.layout.history, repo.layout.staging, { reader: repo.history });
@@ -181,7 +185,11 @@ async function record(given: RecordOptions): Promise<Made> {
     const { trees, effect } =
       chosen === given.chosen ? whole : growTrees(whole.recorded.filter(among), { ...given, chosen }, writer);
     const parent = repo.head === undefined ? undefined : repo.history.readCommit(repo.head).tree;
-    const made = trees.root === parent ? undefined : publish({ ...given, chosen }, writer, trees.root!);
+    const signature = signatureOf(repo, context);
+    const made =
+      trees.root === parent
+        ? undefined
+        : writeCommit({ ...given, chosen }, writer, { tree: trees.root!, signature });
     const summary = {
       ...effect,
       written: trees.written,
@@ -190,7 +198,9 @@ async function record(given: RecordOptions): Promise<Made> {
       confirmed: given.policy === 'confirmed',
     };
     const { update, unprotected } = indexUpdate(repo, decision, summary);
-    repo.index.write(update);
+    const presence = presenceOf(repo, { update, trees, writer, signature });
+    if (made !== undefined || presence !== undefined) publish(repo, writer, { made, presence });
+    repo.index.write({ ...update, presence: presence?.commit });
     releaseDeparted(repo, context);
     const busy = extended.changed.map((path) => ({ path, reason: BUSY }));
     const waits = waiting.map((path) => ({ path, reason: 'waits for a file that is changing' }));
@@ -217,7 +227,9 @@ interface Grown {
 async function writeAll(given: RecordOptions, writer: PackWriter): Promise<Grown> {
   const { repo, chosen, decision, context } = given;
   const entries = [...chosen.entries, ...chosen.around.entries];
-  const records = recordsOf(entries, decision, { history: repo.history, newId: idSource(context) });
+  const records = recordsOf(entries, decision, {
+    ...{ history: repo.history, newId: idSource(context), linksAway: linksAway(repo) },
+  });
   return growTrees(await writeRecords(records, writer), given, writer);
 }
 
@@ -243,23 +255,49 @@ function isOneOf(entries: readonly IdentifiedEntry[]): (recorded: Recorded) => b
   return ({ entry }) => among.has(entry);
 }
 
-/** Makes the commit durable, then the head. */
-function publish(given: RecordOptions, writer: PackWriter, tree: GitId): { id: GitId; timeSec: number } {
-  const { repo } = given;
-  const made = writeCommit(given, writer, tree);
+interface MadeCommit {
+  readonly id: GitId;
+  readonly timeSec: number;
+}
+
+/** What is here once this is committed goes into the same pack; undefined: it was said before. */
+function presenceOf(
+  repo: Repository,
+  given: {
+    readonly update: UpdateOfIndex;
+    readonly trees: Written;
+    readonly writer: PackWriter;
+    readonly signature: Signature;
+  },
+): NewPresence | undefined {
+  const { update, trees, writer, signature } = given;
+  if (trees.root === undefined) return undefined;
+  const written = new Map(trees.written.map(({ path, entries }) => [path, entries]));
+  const sources = { ...update, history: repo.history, index: repo.index, written };
+  const present = presentTree(trees.root, sources, writer);
+  return addPresence(repo, { writer, present, signature, whole: present === trees.root });
+}
+
+/** Makes the commit durable, then the head, then the presence. */
+function publish(
+  repo: Repository,
+  writer: PackWriter,
+  { made, presence }: { readonly made: MadeCommit | undefined; readonly presence: NewPresence | undefined },
+): void {
   writer.finish();
-  updateRef(repo.layout.history, MAIN, repo.head, made.id, { exclusive: true });
-  repo.movedTo(made.id);
+  if (made !== undefined) {
+    updateRef(repo.layout.history, MAIN, repo.head, made.id, { exclusive: true });
+    repo.movedTo(made.id);
+  }
+  if (presence !== undefined) movePresence(repo, presence);
   repo.history.refresh();
-  return made;
 }
 
 function writeCommit(
-  { repo, chosen, policy, options, context }: RecordOptions,
+  { repo, chosen, policy, options }: RecordOptions,
   writer: PackWriter,
-  tree: GitId,
-): { id: GitId; timeSec: number } {
-  const signature = signatureOf(repo, context);
+  { tree, signature }: { readonly tree: GitId; readonly signature: Signature },
+): MadeCommit {
   const message = formatCommitMessage({
     message: options.message ?? '',
     repository: { id: repo.config.id, name: repo.config.name },

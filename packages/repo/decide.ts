@@ -9,8 +9,10 @@ import {
   type IdentifiedEntry,
   identify,
   KIND,
+  type KnownDirectory,
   type Observed,
   type PathProblem,
+  PROTECTION,
   type RepoPath,
   type SeenEntry,
   settle,
@@ -32,6 +34,8 @@ export interface Decision {
   readonly changes: readonly Change[];
   readonly unreadable: readonly PathProblem[];
   readonly skipped: readonly PathProblem[];
+  /** Folders that are not here any more while entries below them are absent by design: their records stay in the head. */
+  readonly carried: readonly RepoPath[];
   /** Contents and link targets that were read; settled and vouched ones are not here. */
   readonly contents: Contents;
   /** Names of one inode: its paths, for those that have more than one. */
@@ -91,6 +95,7 @@ export async function decide(observation: Observation, options: DecideOptions): 
     changes: changesOf(identified, folders.existence),
     unreadable: [...surveyed.unreadable, ...failures].sort((a, b) => comparePaths(a.path, b.path)),
     skipped: observation.skipped,
+    carried: surveyed.carried,
     contents,
     linked: linkedPaths(observed),
     grainNs: options.grainNs,
@@ -177,18 +182,25 @@ function departedObjects(index: IndexDb, observed: Observed): DepartedObject[] {
   return index.departed.deletedWith(hashes, folders) as DepartedObject[];
 }
 
-/** How many files and links the head has directly in a folder; asked for once for each object that left it. */
+/** How many files and links that are here the head has directly in a folder; asked for once for each object that left it. */
 function objectCounts(index: IndexDb): (folder: RepoPath) => number {
   const counts = new Map<RepoPath, number>();
   return (folder) => {
     let count = counts.get(folder);
     if (count === undefined) {
-      count =
-        index.known(folder)?.listing.kinds.reduce((sum, kind) => sum + (kind === KIND.dir ? 0 : 1), 0) ?? 0;
+      count = presentObjects(index.known(folder));
       counts.set(folder, count);
     }
     return count;
   };
+}
+
+function presentObjects(known: KnownDirectory | undefined): number {
+  let count = 0;
+  known?.listing.kinds.forEach((kind, k) => {
+    if (kind !== KIND.dir && known.protections[k] !== PROTECTION.absent) count++;
+  });
+  return count;
 }
 
 /** Seen files that share an inode, by path. Partners of a seen file are seen too: one change time serves them all. */

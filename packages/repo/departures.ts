@@ -24,11 +24,13 @@ export interface Departures {
 /**
  * What left the head between two commits of its line (first parents), read from the history: for an index that missed
  * commits or has to be made anew. If `from` is not on the line, everything since the first commit.
+ * @param own id of this repository: what others confirmed is not confirmed here (rule 12); absent: not known
  */
 export function departedSince(
   history: HistoryReader,
   from: GitId | undefined,
   to: GitId | undefined,
+  own?: string,
 ): Departures {
   const rows = new Departed();
   const returned = new Set<ObjectId>();
@@ -45,7 +47,7 @@ export function departedSince(
     for (const [id, { path, record, rec }] of gone) {
       const after = came.get(id);
       if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
-      rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined }));
+      rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined, own }));
       if (after === undefined) returned.delete(id);
     }
     before = commit.tree;
@@ -107,14 +109,18 @@ function compare(
 ): { gone: Map<ObjectId, Version>; came: Map<ObjectId, Version> } {
   const gone = new Map<ObjectId, Version>();
   const came = new Map<ObjectId, Version>();
-  for (const change of diffTrees(history, before, after)) {
+  const changes = [...diffTrees(history, before, after)];
+  // A record that is only in another place is nothing that left: it is not read.
+  const left = new Set(changes.map((change) => change.before));
+  const moved = new Set(changes.flatMap((change) => (left.has(change.after) ? [change.after] : [])));
+  for (const change of changes) {
     const folder = nameOf(change.path) === DIRECTORY_RECORD;
     const path = folder ? parentOf(change.path) : change.path;
     for (const [record, side] of [
       [change.before, gone],
       [change.after, came],
     ] as const) {
-      if (record === undefined) continue;
+      if (record === undefined || moved.has(record)) continue;
       const rec = parseRecord(history.readBlobText(record));
       side.set(rec.id, { path, record, rec });
     }
@@ -125,9 +131,12 @@ function compare(
 interface Departure extends Version {
   readonly commit: CommitObject;
   readonly replaced: boolean;
+  readonly own: string | undefined;
 }
 
-function departedRow({ path, record, rec, commit, replaced }: Departure): DepartedRow {
+function departedRow({ path, record, rec, commit, replaced, own }: Departure): DepartedRow {
+  const { deletions, repository } = parseCommitMessage(commit.message);
+  const isOwn = own === undefined || repository?.id === own;
   return {
     id: rec.id,
     path,
@@ -142,7 +151,7 @@ function departedRow({ path, record, rec, commit, replaced }: Departure): Depart
     commit: commit.id,
     timeSec: commit.committer.timeSec,
     reason: replaced ? 'replaced' : 'deleted',
-    confirmed: !replaced && parseCommitMessage(commit.message).deletions === 'confirmed',
+    confirmed: !replaced && isOwn && deletions === 'confirmed',
     released: false,
   };
 }

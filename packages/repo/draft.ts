@@ -51,7 +51,8 @@ export interface Located extends TrackedEntry {
 
 /** How the index says an object's content is kept in the net. */
 export function protectionOf(tracked: TrackedEntry): Protection {
-  return (tracked as Located).protection;
+  const { protection } = tracked as Located;
+  return protection === PROTECTION.absent ? PROTECTION.none : protection;
 }
 
 /** Whether a file's inode may have, or have had, other names in the tree: links beside its own and the net's, or not as many as before. */
@@ -122,6 +123,7 @@ export function trackedEntry(path: RepoPath, known: KnownDirectory, at: number, 
     protection: known.protections[at] as Protection,
     links: Number(stats[base + STAT.links]),
     ...(racy && { racy }),
+    ...(known.protections[at] === PROTECTION.absent && { absent: true }),
   };
   // What the file system says of a folder's size and times means nothing.
   return type === 'dir' ? { ...entry, size: 0, mtimeNs: 0n } : { ...entry, blake3: hashAt(known, at) };
@@ -138,12 +140,6 @@ export function recordAt(known: Pick<KnownDirectory, 'records'>, at: number): Gi
 export function idAt(known: Pick<KnownDirectory, 'ids'>, at: number): ObjectId {
   const id = hex(known.ids, at, 16);
   return `${id.slice(0, 8)}-${id.slice(8, 12)}-${id.slice(12, 16)}-${id.slice(16, 20)}-${id.slice(20)}` as ObjectId;
-}
-
-/** Whether the directory has a record of its own (`.bkdir`). */
-export function hasOwnRecord(known: KnownDirectory): boolean {
-  for (let i = 0; i < 20; i++) if (known.records[i] !== 0) return true;
-  return false;
 }
 
 function hex(column: Uint8Array, at: number, width: number): string {

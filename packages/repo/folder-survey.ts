@@ -3,6 +3,7 @@ import {
   type Folders,
   foldersAbove,
   type GitId,
+  hasOwnRecord,
   KIND,
   nameOf,
   type Observed,
@@ -12,9 +13,9 @@ import {
   type TrackedEntry,
 } from '@bk/core';
 import type { IndexDb } from '@bk/store';
-import { type Draft, entryPath, type Found, foundEntry, hasOwnRecord, trackedEntry } from './draft.ts';
+import { type Draft, entryPath, type Found, foundEntry, trackedEntry } from './draft.ts';
 import type { Observation } from './observe.ts';
-import type { Survey } from './survey.ts';
+import { isAtOrBelow, type Survey } from './survey.ts';
 
 export interface FolderSurvey extends Observed {
   readonly gone: readonly TrackedEntry[];
@@ -40,10 +41,18 @@ export function surveyFolders(
   const added: Found[] = [];
   const outside = new Set([...surveyed.unreadable, ...observation.skipped].map(({ path }) => path));
   const holding = foldersAbove(tracked(outside, index));
+  const some = index.absent.any;
   for (const draft of observation.drafts.values()) {
+    if (isAtOrBelow(draft.path, surveyed.held)) continue;
     const { known } = draft;
     const own = known !== undefined && hasOwnRecord(known) ? trackedEntry(draft.path, known, 0) : undefined;
-    const needed = needsRecord(draft, outside, holding) || (own !== undefined && saysMore(own.record));
+    if (own?.absent === true) {
+      // Somebody made the folder again: it is the recorded one if it has the recorded mode; else nothing is known of that one.
+      if (own.mode === draft.listing.modes[0]) occupied.push({ tracked: own, seen: foundEntry(draft, 0) });
+      continue;
+    }
+    const holds = (): boolean => holding.has(draft.path) || (some && index.absent.has(draft.path));
+    const needed = needsRecord(draft, outside, holds) || (own !== undefined && saysMore(own.record));
     if (own !== undefined && !needed) gone.push(own);
     if (own === undefined && needed) added.push(foundEntry(draft, 0));
     if (own === undefined || !needed || own.mode === draft.listing.modes[0]) continue;
@@ -64,10 +73,17 @@ export function isBare(draft: Draft, outside: ReadonlySet<RepoPath>): boolean {
   return true;
 }
 
-/** What could not be looked at keeps its place in the head's tree: `holding` are the folders above such places. */
-function needsRecord(draft: Draft, outside: ReadonlySet<RepoPath>, holding: ReadonlySet<RepoPath>): boolean {
-  if (draft.listing.modes[0] !== PLAIN_FOLDER_MODE) return true;
-  return isBare(draft, outside) && !holding.has(draft.path);
+/**
+ * What could not be looked at, or is not here by design, keeps its place in the head's tree: `holds` tells whether the
+ * folder is above such places.
+ */
+function needsRecord(draft: Draft, outside: ReadonlySet<RepoPath>, holds: () => boolean): boolean {
+  const mode = draft.listing.modes[0];
+  // A file system without modes made something else of a plain folder, which the index remembers.
+  const remembered =
+    draft.known !== undefined && !hasOwnRecord(draft.known) && mode === draft.known.listing.modes[0];
+  if (mode !== PLAIN_FOLDER_MODE && !remembered) return true;
+  return isBare(draft, outside) && !holds();
 }
 
 /** Those of the paths where the head has something. */

@@ -1,7 +1,12 @@
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import type { RepoPath } from '@bk/core';
+import path from 'node:path';
+import { parseMtime, type RepoPath } from '@bk/core';
+import { hashBytes } from '@bk/worktree';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { check } from './check.ts';
+import { absent, drop, get, loseIndex } from './partial.fixture.ts';
 import { TestTree } from './tree.fixture.ts';
 
 /** Numbers choose what is done to which of the paths that there are. */
@@ -38,6 +43,7 @@ const OPS = [
   'commitSome',
   'commitSome',
 ] as const;
+const RUNS = Number(process.env['BK_RUNS'] ?? 25);
 const NAMES = ['a', 'b', 'c', 'd e', '\xc3\xbc', '\xff'];
 const TEXTS = ['', 'one', 'two', 'three', 'a longer text of some words', 'TWO'];
 
@@ -171,7 +177,115 @@ async function record(tree: TestTree, { op, a, b, c }: Step): Promise<void> {
   await tree.verifyIndex();
 }
 
-const RUNS = Number(process.env['BK_RUNS'] ?? 25);
+/** Lets go of what is unchanged: whole folders, or single files. */
+async function dropSome(tree: TestTree, { a, b, c }: Step): Promise<void> {
+  if ((await tree.changes()).length > 0) return;
+  const { files, folders } = listAll(tree);
+  const plain = [...(b % 3 === 0 ? folders.slice(1) : files)].filter((place) => !/[\x80-\xff]/.test(place));
+  const chosen = new Set([a, b, c].flatMap((n) => pick(plain, n) ?? []));
+  const outer = [...chosen].filter((place) => ![...chosen].some((other) => place.startsWith(`${other}/`)));
+  const kept = path.join(tree.base, 'kept');
+  fs.mkdirSync(kept, { recursive: true });
+  for (const place of outer) {
+    if (isRegular(tree, place))
+      execFileSync('cp', ['-a', tree.at(place).toString(), path.join(kept, hashOf(tree, place))]);
+  }
+  await drop(tree, ...outer);
+}
+
+function hashOf(tree: TestTree, place: string): string {
+  return hashBytes(fs.readFileSync(tree.at(place)));
+}
+
+/** Brings one file back from what was kept aside, if nothing is in its way. */
+async function getOne(tree: TestTree, { a }: Step): Promise<void> {
+  const records = await tree.records();
+  const wanted = (await absent(tree)).filter((file) => !/[^\x20-\x7e]|%/.test(file));
+  const file = pick(wanted, a);
+  const rec = file === undefined ? undefined : records.get(file);
+  const kept = path.join(tree.base, 'kept', rec?.blake3 ?? 'none');
+  if (file === undefined || !fs.existsSync(kept) || isLink(tree, file) || !isFolderFree(tree, file)) return;
+  const times = Number(parseMtime(rec!.mtime!) / 1_000_000n) / 1000;
+  fs.chmodSync(kept, Number.parseInt(rec!.mode, 8) | 0o600);
+  fs.utimesSync(kept, times, times);
+  await get(tree, kept, file);
+}
+
+function isFolderFree(tree: TestTree, file: string): boolean {
+  const names = file.split('/').slice(0, -1);
+  return names.every((_, i) => {
+    const stat = fs.lstatSync(tree.at(names.slice(0, i + 1).join('/')), { throwIfNoEntry: false });
+    return stat === undefined || stat.isDirectory();
+  });
+}
+
+/** After anything in a partial state: a lost index changes no answer about files, and nothing absent is said to be gone. */
+async function verifyAnswers(tree: TestTree): Promise<void> {
+  const told = await tree.status();
+  const before = await absent(tree);
+  const gone = new Set(told.changes.filter(({ type }) => type === 'deleted').map(({ path }) => path));
+  for (const { type, from } of told.changes) if (type === 'renamed') gone.add(from!);
+  expect(before.filter((file) => gone.has(file as RepoPath))).toEqual([]);
+  loseIndex(tree);
+  expect(await absent(tree)).toEqual(before);
+  const again = (await tree.status()).changes.filter(({ type }) => type === 'deleted');
+  expect(before.filter((file) => again.some(({ path }) => path === file))).toEqual([]);
+}
+
+/** Commits, and compares what git sees with what was told: nothing else may be in it. */
+async function recordPartial(tree: TestTree): Promise<void> {
+  const before = new Map(await tree.records());
+  const gone = await absent(tree);
+  const made = await tree.commit({ allowMassDelete: true });
+  const after = await tree.records();
+  const named = new Set(made.changes.flatMap(({ path, from }) => [path, from ?? path]));
+  for (const file of gone)
+    if (!named.has(file as RepoPath))
+      expect({ [file]: after.get(file) }).toEqual({ [file]: before.get(file) });
+  for (const { type, path } of made.changes) if (type === 'deleted') expect(gone).not.toContain(path);
+  await tree.verifyIndex();
+  tree.fsck();
+  await tree.with((repo) => expect(check(repo, {}, tree.context).problems).toEqual([]));
+}
+
+const PARTIAL_OPS = [
+  ...OPS.filter((op) => !op.startsWith('commit')),
+  'drop',
+  'drop',
+  'get',
+  'commit',
+  'commit',
+  'commit',
+  'lose',
+] as const;
+
+test('in part: what is let go of and brought back, with all that is done beside it, is never taken for deleted', async () => {
+  const partialStep = fc.record({
+    ...{ op: fc.constantFrom(...PARTIAL_OPS), a: fc.nat(1000), b: fc.nat(1000), c: fc.nat(1000) },
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(partialStep, { minLength: 8, maxLength: 30 }), async (steps) => {
+      using tree = new TestTree();
+      for (const name of ['a', 'b', 'c/a', 'c/b', 'd e/a/b', 'd e/a/c', 'd e/b'])
+        tree.write(name, `text of ${name}`);
+      await tree.commit();
+      for (const { op, ...numbers } of steps) {
+        const each = { op: 'status' as const, ...numbers };
+        if (op === 'drop') await dropSome(tree, each);
+        else if (op === 'get') await getOne(tree, each);
+        else if (op === 'commit') await recordPartial(tree);
+        else if (op === 'lose') await verifyAnswers(tree);
+        else change(tree, { ...each, op: op as Step['op'] });
+      }
+      await recordPartial(tree);
+      await verifyAnswers(tree);
+      await recordPartial(tree);
+      await tree.status();
+      expect((await tree.commit()).commit).toBe(null);
+    }),
+    { numRuns: RUNS, ...(process.env['BK_SEED'] && { seed: Number(process.env['BK_SEED']) }) },
+  );
+}, 600_000);
 
 test('whatever is done and committed, in parts or whole: the head says what the disk says, the index what the head says', async () => {
   await fc.assert(

@@ -4,10 +4,12 @@ import {
   type FsName,
   type FsPath,
   isReservedName,
+  isWhollyAbsent,
   KIND,
   type KnownDirectory,
   type Listing,
   type PathProblem,
+  PROTECTION,
   type RepoPath,
 } from '@bk/core';
 import { decodeRow, IndexDamaged, type IndexDb, isMountRow } from '@bk/store';
@@ -19,7 +21,7 @@ import type { Pool } from './pool.ts';
 /** The folder compared with the index: only what differs is mentioned, and only complete listings speak of absence. */
 export interface Observation {
   readonly drafts: ReadonlyMap<RepoPath, Draft>;
-  /** Known folders that a complete listing no longer has; all below them is gone too. */
+  /** Known folders that a complete listing no longer has; all below them that was here is gone too. */
   readonly vanished: readonly RepoPath[];
   /** Folders and entries that could not be looked at; what the head has there stays as it is. */
   readonly unreadable: readonly PathProblem[];
@@ -73,7 +75,7 @@ class Search {
   constructor(options: ObserveOptions) {
     this.#options = options;
     this.#queue = [{ place: '' as FsPath, path: '' as RepoPath, tracked: options.index.head !== undefined }];
-    if (options.index.files > MANY) options.pool.start();
+    if (options.index.presentFiles > MANY) options.pool.start();
   }
 
   async run(): Promise<void> {
@@ -152,7 +154,8 @@ class Search {
       if (!wasMount) this.#mounted.push(at.path);
       return false;
     }
-    if (!wasMount) return false;
+    const known = wasMount ? decodeRow(row) : undefined;
+    if (!wasMount || (known !== undefined && isWhollyAbsent(known))) return false;
     this.#unreadable.push({ path: at.path, reason: 'offline: nothing is mounted here now' });
     return true;
   }
@@ -222,6 +225,7 @@ class Search {
     draft.listing.names.forEach((name, i) => void here.set(name, i));
     known.listing.names.forEach((name, k) => {
       if (k === 0 || known.listing.kinds[k] !== KIND.dir || unreadable.has(name)) return;
+      if (known.protections[k] === PROTECTION.absent) return;
       const i = here.get(name);
       if (i === undefined || draft.listing.kinds[i] !== KIND.dir) this.#vanished.push(childPath(at, name));
     });

@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { KIND, type RepoPath, STAT, STAT_WIDTH } from '@bk/core';
+import { hasOwnRecord, KIND, type RepoPath, STAT, STAT_WIDTH } from '@bk/core';
 import { IndexDb } from '@bk/store';
 import { describe, expect, test } from 'vitest';
-import { hashAt, hasOwnRecord, idAt, recordAt } from './draft.ts';
+import { hashAt, idAt, recordAt } from './draft.ts';
 import { file, folder, idOf, newPast, own } from './past.fixture.ts';
 import { rebuildIndex } from './rebuild.ts';
 import { TestTree, verifyIndex } from './tree.fixture.ts';
@@ -64,7 +64,14 @@ describe('an index made from the history', () => {
         const observedNs = index.known(at('d'))!.observedNs;
         rebuildIndex({ index, history: repo.history, head: repo.head });
         verifyIndex(
-          { ...repo, index, history: repo.history, head: repo.head } as unknown as typeof repo,
+          {
+            ...repo,
+            layout: repo.layout,
+            config: repo.config,
+            index,
+            history: repo.history,
+            head: repo.head,
+          } as unknown as typeof repo,
           tree.base,
         );
         const known = index.known(at('d'))!;

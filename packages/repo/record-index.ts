@@ -2,9 +2,13 @@ import {
   type ContentHash,
   DIRECTORY_RECORD,
   decodeName,
+  expectedNames,
   type FsName,
   type GitId,
+  hasOwnRecord,
   type IdentifiedEntry,
+  isWhollyAbsent,
+  joinPath,
   KIND,
   type KnownDirectory,
   nameOf,
@@ -20,7 +24,8 @@ import {
   type TrackedEntry,
   timeNs,
 } from '@bk/core';
-import type { DepartedRow, IndexUpdate, TreeEntry } from '@bk/store';
+import type { DepartedRow, IndexDb, IndexUpdate, TreeEntry } from '@bk/store';
+import { markAbsent, settleFlags } from './absent-rows.ts';
 import { type Decision, foundOf } from './decide.ts';
 import type { Draft } from './draft.ts';
 import { idAt, protectionOf, recordAt } from './draft.ts';
@@ -42,25 +47,37 @@ export interface Summary {
   readonly confirmed: boolean;
 }
 
+export interface UpdateOfIndex extends IndexUpdate {
+  readonly put: ReadonlyMap<RepoPath, KnownDirectory>;
+  readonly remove: ReadonlySet<RepoPath>;
+}
+
 /** What the index has to know after a commit: rows that mirror its trees, and what left the head with it. */
 export function indexUpdate(
   repo: Repository,
   decision: Decision,
   summary: Summary,
-): { update: IndexUpdate; unprotected: number } {
-  const rows = new Rows(repo, decision, summary);
-  const put: [RepoPath, KnownDirectory][] = [];
-  const remove: RepoPath[] = [];
-  const seen = new Set<RepoPath>();
-  for (const { path, tree, entries } of summary.written) {
-    seen.add(path);
-    if (tree === undefined) remove.push(path);
-    else put.push([path, rows.row(path, tree, entries)]);
+): { update: UpdateOfIndex; unprotected: number } {
+  const put = new Map<RepoPath, KnownDirectory>();
+  const rows = new Rows(repo, decision, { ...summary, put });
+  const remove = new Set<RepoPath>();
+  // Folders come after those that they are in; flags of absence go up, so the rows are made from below.
+  for (const { path, tree, entries } of summary.written.toReversed()) {
+    if (tree === undefined) remove.add(path);
+    else put.set(path, rows.row(path, tree, entries));
   }
   const touched = new Set([...rows.touched, ...decision.observation.mounted]);
-  for (const path of touched) if (!seen.has(path)) put.push(...rows.refreshed(path));
+  for (const path of touched) {
+    if (put.has(path) || remove.has(path)) continue;
+    const row = rows.refreshed(path);
+    if (row !== undefined) put.set(path, row);
+  }
+  if (repo.index.absent.any) {
+    for (const path of decision.carried) markCarried(path, { index: repo.index, put, remove });
+    settleFlags(put, repo.index);
+  }
   const head = summary.commit?.id;
-  const update: IndexUpdate = {
+  const update: UpdateOfIndex = {
     head,
     put,
     remove,
@@ -76,15 +93,24 @@ export function indexUpdate(
 class Rows {
   readonly #repo: Repository;
   readonly #decision: Decision;
-  readonly #summary: Summary;
+  readonly #summary: Summary & { readonly put: ReadonlyMap<RepoPath, KnownDirectory> };
+  /** Something is absent by design. */
+  readonly #some: boolean;
   readonly #folders = new Map<RepoPath, Map<string, Recorded>>();
   readonly #own = new Map<RepoPath, Recorded>();
+  /** Folders whose own records are here again. */
+  readonly #returned = new Set<RepoPath>();
   readonly #paths = new Set<RepoPath>();
   readonly #mounted: ReadonlySet<RepoPath>;
   readonly balance: number;
   unprotected = 0;
 
-  constructor(repo: Repository, decision: Decision, summary: Summary) {
+  constructor(
+    repo: Repository,
+    decision: Decision,
+    summary: Summary & { readonly put: ReadonlyMap<RepoPath, KnownDirectory> },
+  ) {
+    this.#some = repo.index.absent.any;
     this.#repo = repo;
     this.#decision = decision;
     this.#summary = summary;
@@ -94,6 +120,7 @@ class Rows {
       const { seen, object } = recorded.entry;
       if (seen.type === 'dir') {
         this.#own.set(seen.path, recorded);
+        if (object.kind === 'known' && object.tracked.absent === true) this.#returned.add(seen.path);
         continue;
       }
       this.#paths.add(seen.path);
@@ -108,7 +135,7 @@ class Rows {
 
   /** Folders of which something was recorded, if only that its stat changed. */
   get touched(): Iterable<RepoPath> {
-    return this.#folders.keys();
+    return [...this.#folders.keys(), ...this.#returned];
   }
 
   row(path: RepoPath, tree: GitId, entries: readonly TreeEntry[]): KnownDirectory {
@@ -118,8 +145,11 @@ class Rows {
     const observedNs = this.#observed(draft, old, names);
     const places = new Map<string, number>(old?.listing.names.map((name, k) => [name, k]) ?? []);
     const unvouched = unvouchedNames(draft);
+    const expected = new Set<string>();
     const row = new RowBuilder();
-    row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
+    // What a file system without modes made of a plain folder stays remembered.
+    const plain = old === undefined || hasOwnRecord(old) ? PLAIN_FOLDER_MODE : old.listing.modes[0]!;
+    row.addFolder('.' as FsName, plain);
     for (const { name, kind, id } of entries) {
       if (name === DIRECTORY_RECORD) {
         this.#addOwn(row, path, id, old);
@@ -128,41 +158,55 @@ class Rows {
       const bytes = decodeName(name);
       const k = places.get(bytes);
       const recorded = names?.get(name);
-      if (kind === 'tree') row.addFolder(bytes, PLAIN_FOLDER_MODE);
-      else if (recorded?.record === id) row.add(this.#entry(recorded, bytes, observedNs));
-      else if (old !== undefined && k !== undefined && recordAt(old, k) === id)
+      const before = k === undefined ? PROTECTION.none : old!.protections[k];
+      let absent = before === PROTECTION.absent;
+      if (kind === 'tree') {
+        absent = this.#isAbsentFolder(joinPath(path, name), absent);
+        row.addFolder(bytes, PLAIN_FOLDER_MODE, absent);
+      } else if (recorded?.record === id) {
+        absent = false;
+        row.add(this.#entry(recorded, bytes, observedNs));
+      } else if (old !== undefined && k !== undefined && recordAt(old, k) === id)
         row.addKnown(old, k, unvouched.has(bytes));
-      else addRecordOnly(row, { name: bytes, record: id, history: this.#repo.history });
+      else {
+        absent = false;
+        addRecordOnly(row, { name: bytes, record: id, history: this.#repo.history });
+      }
+      if (!absent) expected.add(bytes);
     }
-    const listed = this.#listed(draft, old, entries);
+    const listed = this.#listed(draft, old, expected);
     if (listed !== undefined) row.listedAt(listed);
     const mount = draft?.mount ?? (this.#mounted.has(path) || old?.mount === true);
     return row.finish({ tree, observedNs, mount });
   }
 
-  /** The folder's stat, if the tree's entries were all that was in it and nothing came or went just then. */
+  #isAbsentFolder(path: RepoPath, before: boolean): boolean {
+    if (!this.#some) return false;
+    const row = this.#summary.put.get(path);
+    return row === undefined ? before : isWhollyAbsent(row);
+  }
+
+  /** The folder's stat, if what is expected there was all that was in it and nothing came or went just then. */
   #listed(
     draft: Draft | undefined,
     old: KnownDirectory | undefined,
-    entries: readonly TreeEntry[],
+    expected: ReadonlySet<string>,
   ): BigInt64Array | undefined {
     const listing = draft?.listing ?? old?.listing;
     if (listing === undefined || draft?.readable === false) return undefined;
     const stats = listing.stats.slice(0, STAT_WIDTH);
     if (draft !== undefined && stats[STAT.ctime]! > draft.observedNs - this.#decision.grainNs)
       return undefined;
-    const names = new Set(listing.names.slice(1));
-    const tracked = entries.filter(({ name }) => name !== DIRECTORY_RECORD);
-    const all = tracked.length === names.size && tracked.every(({ name }) => names.has(decodeName(name)));
+    const names = draft === undefined ? expectedNames(old!) : listing.names.slice(1);
+    const all = names.length === expected.size && names.every((name) => expected.has(name));
     return all ? stats : undefined;
   }
 
   /** A folder whose tree is the same and whose files were looked at again. */
-  refreshed(path: RepoPath): [RepoPath, KnownDirectory][] {
+  refreshed(path: RepoPath): KnownDirectory | undefined {
     const old = this.#old(path);
     const tree = old?.tree ?? treeAt(this.#repo.history, this.#headTree(), path);
-    if (tree === undefined) return [];
-    return [[path, this.row(path, tree, this.#repo.history.readTree(tree))]];
+    return tree === undefined ? undefined : this.row(path, tree, this.#repo.history.readTree(tree));
   }
 
   #headTree(): GitId | undefined {
@@ -178,12 +222,13 @@ class Rows {
     const recorded = this.#own.get(path);
     const seen = this.#decision.observation.drafts.get(path)?.listing.stats ?? old?.listing.stats;
     if (recorded?.record === record) {
-      row.own(recorded.id, record, recorded.entry.seen.mode, seen);
+      row.own(recorded.id, record, recorded.entry.seen.mode, { stats: seen });
     } else if (old !== undefined && recordAt(old, 0) === record) {
-      row.own(idAt(old, 0), record, old.listing.modes[0]!, seen);
+      const absent = old.protections[0] === PROTECTION.absent;
+      row.own(idAt(old, 0), record, old.listing.modes[0]!, { stats: seen, absent });
     } else {
       const rec = parseRecord(this.#repo.history.readBlobText(record));
-      row.own(rec.id, record, parseMode(rec.mode), seen);
+      row.own(rec.id, record, parseMode(rec.mode), { stats: seen });
     }
   }
 
@@ -235,6 +280,21 @@ class Rows {
   #protection({ object }: IdentifiedEntry): Protection {
     return object.kind === 'known' ? protectionOf(object.tracked) : PROTECTION.none;
   }
+}
+
+/** A folder that is not here any more, while something below it is absent by design: its record is absent too. */
+function markCarried(
+  path: RepoPath,
+  {
+    index,
+    put,
+    remove,
+  }: { index: IndexDb; put: Map<RepoPath, KnownDirectory>; remove: ReadonlySet<RepoPath> },
+): void {
+  const known = remove.has(path) ? undefined : (put.get(path) ?? index.known(path));
+  if (known === undefined || !hasOwnRecord(known) || known.protections[0] === PROTECTION.absent) return;
+  markAbsent(known, 0);
+  put.set(path, known);
 }
 
 /** Names whose files differ from what the row knows of them and were left out of this commit. */

@@ -13,6 +13,7 @@ import {
   type RepoPath,
 } from '@bk/core';
 import type { DepartedRow, HistoryReader, PackWriter } from '@bk/store';
+import type { LinksAway } from './absent-links.ts';
 import type { Context } from './context.ts';
 import type { Decision } from './decide.ts';
 import { foundOf } from './decide.ts';
@@ -50,11 +51,17 @@ export interface NewRecord {
   readonly text: string | undefined;
 }
 
+interface RecordSources {
+  readonly history: HistoryReader;
+  readonly newId: () => ObjectId;
+  readonly linksAway: LinksAway;
+}
+
 /** The records that the next commit has of the entries, in their order; ids are given to new objects here. */
 export function* recordsOf(
   entries: readonly IdentifiedEntry[],
   decision: Decision,
-  { history, newId }: { readonly history: HistoryReader; readonly newId: () => ObjectId },
+  { history, newId, linksAway }: RecordSources,
 ): Generator<NewRecord> {
   const ids = entries.map((entry) => idOf(entry) ?? newId());
   const linkable = new Map<RepoPath, ObjectId>();
@@ -65,7 +72,7 @@ export function* recordsOf(
     const { path } = entry.seen;
     const linked = linkedId(decision.linked.get(path), linkable);
     const target = decision.contents.targets.get(path);
-    yield { entry, id: ids[i]!, text: newRecord(entry, { id: ids[i]!, linked, target, history }) };
+    yield { entry, id: ids[i]!, text: newRecord(entry, { id: ids[i]!, linked, target, history, linksAway }) };
   }
 }
 
@@ -112,10 +119,13 @@ interface Given {
   readonly linked: ObjectId | undefined;
   readonly target: string | undefined;
   readonly history: HistoryReader;
+  readonly linksAway: LinksAway;
 }
 
 /** Undefined: the record that the head has is still right. */
-function newRecord(entry: IdentifiedEntry, { id, linked, target, history }: Given): string | undefined {
+function newRecord(entry: IdentifiedEntry, given: Given): string | undefined {
+  const { id, target, history } = given;
+  let { linked } = given;
   const { seen, object } = entry;
   if (object.kind === 'new') {
     return formatRecord(fresh(entry, { id, linked, target }));
@@ -131,8 +141,15 @@ function newRecord(entry: IdentifiedEntry, { id, linked, target, history }: Give
   const mayStay = sameFacts && linked === undefined && seen.path !== before.path;
   if (mayStay && (seen.type === 'dir' || !namesMayDiffer(object.tracked, foundOf(entry)))) return undefined;
   const old = parseRecord(history.readBlobText(before.record));
+  linked = sameContent ? groupOf(old, linked, given.linksAway) : linked;
   if (sameFacts && old.linked === linked) return undefined;
   return formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
+}
+
+/** The group that a file is in whose content is the same: the recorded one, as long as names of it are not here. */
+export function groupOf(old: Rec, linked: ObjectId | undefined, linksAway: LinksAway): ObjectId | undefined {
+  if (old.linked === undefined || old.linked === linked) return linked;
+  return linksAway(old.linked) ? old.linked : linked;
 }
 
 interface Facts {

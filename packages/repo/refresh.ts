@@ -1,18 +1,21 @@
 import { type IdentifiedEntry, parseRecord, type RepoPath } from '@bk/core';
 import type { HistoryReader } from '@bk/store';
+import { type LinksAway, linksAway } from './absent-links.ts';
 import type { Decision } from './decide.ts';
 import { type Extended, NOTHING_KEPT } from './net.ts';
 import { indexUpdate } from './record-index.ts';
-import { linkedId, type Recorded } from './records.ts';
+import { groupOf, linkedId, type Recorded } from './records.ts';
 import type { Repository } from './repository.ts';
 
 /** Entries that turned out to be just what the head has, though the index could not vouch for them. */
-export function unchangedEntries(decision: Decision, history: HistoryReader): IdentifiedEntry[] {
+export function unchangedEntries(
+  decision: Decision,
+  repo: Pick<Repository, 'history' | 'index'>,
+): IdentifiedEntry[] {
   const same = decision.identified.entries.filter(isSame);
   const ids = new Map(same.map((entry) => [entry.seen.path, recordedAs(entry).id]));
-  return same.filter(
-    (entry) => entry.seen.type !== 'file' || keepsItsNames(entry, { decision, ids, history }),
-  );
+  const names = { decision, ids, history: repo.history, away: linksAway(repo) };
+  return same.filter((entry) => entry.seen.type !== 'file' || keepsItsNames(entry, names));
 }
 
 function isSame({ seen, object }: IdentifiedEntry): boolean {
@@ -31,14 +34,15 @@ interface Names {
   readonly decision: Decision;
   readonly ids: ReadonlyMap<RepoPath, Recorded['id']>;
   readonly history: HistoryReader;
+  readonly away: LinksAway;
 }
 
 /** Whether its record says right which other names its inode has: if not, the next commit must see it. */
-function keepsItsNames(entry: IdentifiedEntry, { decision, ids, history }: Names): boolean {
+function keepsItsNames(entry: IdentifiedEntry, { decision, ids, history, away }: Names): boolean {
   const group = decision.linked.get(entry.seen.path);
   if (group?.some((path) => !ids.has(path))) return false;
-  const { linked } = parseRecord(history.readBlobText(recordedAs(entry).record));
-  return linked === linkedId(group, ids);
+  const record = parseRecord(history.readBlobText(recordedAs(entry).record));
+  return record.linked === groupOf(record, linkedId(group, ids), away);
 }
 
 interface Refreshing {

@@ -4,6 +4,7 @@ import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
 import { NetExtension } from './net.ts';
 import { Pool } from './pool.ts';
+import { publishPresence } from './presence.ts';
 import { refreshIndex, unchangedEntries } from './refresh.ts';
 import type { Repository } from './repository.ts';
 
@@ -26,9 +27,10 @@ export async function reindex(repo: Repository, context: Context): Promise<Reind
   try {
     const decision = await compareWithHead(repo, { all: true, rehash: false, pool }, context);
     const net = new NetExtension(repo, { pool, report: context.report });
-    const entries = unchangedEntries(decision, repo.history);
+    const entries = unchangedEntries(decision, repo);
     net.add(keepsOf(entries));
     refreshIndex(repo, decision, { entries, extended: await net.finish() });
+    publishPresence(repo, context);
     return {
       directories,
       files: repo.index.files,

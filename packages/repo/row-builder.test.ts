@@ -2,6 +2,7 @@ import {
   type ContentHash,
   type FsName,
   type GitId,
+  hasOwnRecord,
   KIND,
   type ObjectId,
   PROTECTION,
@@ -10,7 +11,7 @@ import {
 } from '@bk/core';
 import { decodeRow, encodeRow } from '@bk/store';
 import { describe, expect, it } from 'vitest';
-import { hashAt, hasOwnRecord, idAt, recordAt } from './draft.ts';
+import { hashAt, idAt, recordAt } from './draft.ts';
 import { RowBuilder, type RowEntry } from './row-builder.ts';
 
 const ID = '01234567-89ab-7def-8123-456789abcdef' as ObjectId;

@@ -8,6 +8,7 @@ import {
   KIND,
   type KnownDirectory,
   type ObjectId,
+  PROTECTION,
   type Protection,
   STAT,
   STAT_WIDTH,
@@ -33,6 +34,7 @@ interface OwnRecord {
   readonly mode: number;
   /** STAT columns; of which inode and birth are kept. */
   readonly stats: BigInt64Array | undefined;
+  readonly absent: boolean;
 }
 
 type Copied = { readonly known: KnownDirectory; readonly k: number; readonly forget: boolean };
@@ -56,18 +58,24 @@ export class RowBuilder {
   }
 
   /** A sub-folder, or (named `.`) the directory itself. */
-  addFolder(name: FsName, mode: number): void {
+  addFolder(name: FsName, mode: number, absent = false): void {
     const none = {
       hash: '' as ContentHash,
       id: '' as ObjectId,
       record: '' as GitId,
-      protection: 0 as Protection,
+      protection: absent ? PROTECTION.absent : PROTECTION.none,
     };
     this.add({ name, kind: KIND.dir, mode, stats: NO_STATS, at: 0, ...none });
   }
 
-  own(id: ObjectId, record: GitId, mode: number, stats?: BigInt64Array): void {
-    this.#own = { id, record, mode, stats };
+  /** @param from where the folder was seen (STAT columns), and whether it is not here by design */
+  own(
+    id: ObjectId,
+    record: GitId,
+    mode: number,
+    from: { readonly stats?: BigInt64Array | undefined; readonly absent?: boolean } = {},
+  ): void {
+    this.#own = { id, record, mode, stats: from.stats, absent: from.absent ?? false };
   }
 
   /** The folder's stat when the row's names were all that was in it: while it is the same, nobody has to list them. */
@@ -106,6 +114,7 @@ export class RowBuilder {
       known.listing.modes[0] = this.#own.mode;
       for (const column of [STAT.inode, STAT.birth])
         known.listing.stats[column] = this.#own.stats?.[column] ?? 0n;
+      if (this.#own.absent) known.protections[0] = PROTECTION.absent;
     }
     return known;
   }
@@ -123,11 +132,11 @@ function fill(to: KnownDirectory, i: number, entry: RowEntry): void {
   to.listing.modes[i] = entry.mode;
   const base = entry.at * STAT_WIDTH;
   to.listing.stats.set(entry.stats.subarray(base, base + STAT_WIDTH), i * STAT_WIDTH);
+  to.protections[i] = entry.protection;
   if (entry.record === '') return;
   (to.hashes as Buffer).write(entry.hash, i * HASH_BYTES, 'hex');
   (to.ids as Buffer).write(entry.id.replaceAll('-', ''), i * ID_BYTES, 'hex');
   (to.records as Buffer).write(entry.record, i * GIT_ID_BYTES, 'hex');
-  to.protections[i] = entry.protection;
 }
 
 function copy(to: KnownDirectory, i: number, { known, k, forget }: Copied): void {

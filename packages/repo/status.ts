@@ -74,7 +74,10 @@ async function compareSteadily(
 /** What was read for nothing is not read again next time, if no writer is at work. */
 function refreshIfFree(repo: Repository, decision: Decision): void {
   const { head } = repo;
-  const entries = unchangedEntries(decision, repo.history);
+  // What is here again though it was absent by design is the next commit's to note: it also protects it.
+  const entries = unchangedEntries(decision, repo).filter(
+    ({ object }) => object.kind !== 'known' || object.tracked.absent !== true,
+  );
   if (entries.length + decision.observation.mounted.length === 0) return;
   try {
     if (repo.tryWriting() && repo.head === head) refreshIndex(repo, decision, { entries });

@@ -1,4 +1,5 @@
 import { DIRECTORY_RECORD, type EntryType, joinPath, parseRecord, type Rec, type RepoPath } from '@bk/core';
+import { linksAway } from './absent-links.ts';
 import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
 import { Pool } from './pool.ts';
@@ -22,7 +23,11 @@ export async function workingRecords(repo: Repository, context: Context): Promis
         records.set(blobPath(object.tracked.path, object.tracked.type), undefined);
       }
     }
-    for (const { entry, text } of recordsOf(entries, decision, { history, newId: idSource(context) })) {
+    for (const { entry, text } of recordsOf(entries, decision, {
+      history,
+      newId: idSource(context),
+      linksAway: linksAway(repo),
+    })) {
       const { seen, object } = entry;
       if (text !== undefined) records.set(blobPath(seen.path, seen.type), parseRecord(text));
       else if (object.kind === 'known') {

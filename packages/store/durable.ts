@@ -46,6 +46,11 @@ export function replaceFile(file: string, data: Uint8Array | string, mode = 0o60
   fsyncDirectory(path.dirname(file));
 }
 
+/** Removes what a killed `replaceFile` left; only for the holder of the repository's lock. */
+export function clearReplacing(file: string): void {
+  fs.rmSync(`${file}.tmp`, { force: true });
+}
+
 /** Makes the content of a file that was written elsewhere durable. */
 export function fsyncFile(file: string): void {
   const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW);

@@ -51,6 +51,34 @@ export class Incoming {
     return this.fileOf(blake3) !== undefined || fs.existsSync(this.#part(blake3));
   }
 
+  /** @throws BkError 'no-space' if so many bytes cannot fit */
+  checkSpace(bytes: number): void {
+    fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    this.#checkSpace(bytes);
+  }
+
+  /** Lets go of what came before a time (ms since 1970) and was never placed: nobody goes on with it. */
+  expire(beforeMs: number): void {
+    for (const name of namesOf(this.folder)) {
+      const file = path.join(this.folder, name);
+      const stat = fs.lstatSync(file, { throwIfNoEntry: false });
+      if (stat?.isFile() === true && stat.ctimeMs < beforeMs) fs.rmSync(file, { force: true });
+    }
+    this.#leave();
+  }
+
+  /** Lets go of what has its place already, as the same inode: what a killed command left. */
+  tidy(): void {
+    let removed = false;
+    for (const name of namesOf(this.folder)) {
+      const file = path.join(this.folder, name);
+      if (!WHOLE.test(name) || (fs.lstatSync(file, { throwIfNoEntry: false })?.nlink ?? 0) < 2) continue;
+      fs.rmSync(file, { force: true });
+      removed = true;
+    }
+    if (removed || fs.existsSync(this.folder)) this.#leave();
+  }
+
   /** @throws BkError 'no-space' if what is still to come cannot fit */
   open(blake3: ContentHash, size: number): IncomingFile {
     fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 });
@@ -84,7 +112,16 @@ export class Incoming {
   /** Lets go of a content that has its place now. The folder goes with its last one. */
   remove(blake3: ContentHash): void {
     for (const file of [path.join(this.folder, blake3), this.#part(blake3)]) fs.rmSync(file, { force: true });
-    if (namesOf(this.folder).length === 0) fs.rmSync(this.folder, { recursive: true, force: true });
+    this.#leave();
+  }
+
+  #leave(): void {
+    try {
+      fs.rmdirSync(this.folder);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(String((error as NodeJS.ErrnoException).code)))
+        throw error;
+    }
   }
 
   #part(blake3: ContentHash): string {
@@ -97,14 +134,14 @@ export class Incoming {
   }
 
   #file(
-    fd: number,
+    opened: number,
     start: { readonly blake3: ContentHash; readonly bytes: number; readonly whole: boolean },
   ): IncomingFile {
     const { blake3 } = start;
-    const part = this.#part(blake3);
     let { bytes, whole } = start;
+    let fd = opened;
     const cut = (length: number): void => {
-      if (whole) fs.renameSync(path.join(this.folder, blake3), part);
+      if (whole) fd = this.#partOf(fd, blake3, length);
       whole = false;
       this.#finished.delete(blake3);
       fs.ftruncateSync(fd, length);
@@ -134,6 +171,21 @@ export class Incoming {
         if (drop || (!whole && bytes === 0)) this.remove(blake3);
       },
     };
+  }
+
+  /** A whole one may have its place in the tree already, as the same inode: it is never written to again. */
+  #partOf(whole: number, blake3: ContentHash, bytes: number): number {
+    const part = fs.openSync(this.#part(blake3), O_RDWR | O_CREAT | O_NOFOLLOW | fs.constants.O_TRUNC, 0o600);
+    const chunk = Buffer.allocUnsafe(Math.max(1, Math.min(bytes, 1 << 20)));
+    for (let at = 0; at < bytes; ) {
+      const read = fs.readSync(whole, chunk, 0, Math.min(chunk.length, bytes - at), at);
+      if (read === 0) break;
+      appendAt(part, at, chunk.subarray(0, read));
+      at += read;
+    }
+    fs.closeSync(whole);
+    fs.rmSync(path.join(this.folder, blake3), { force: true });
+    return part;
   }
 }
 

@@ -8,6 +8,8 @@
  * It knows nothing of the user's files outside `.bk`; repo brings both together.
  */
 
+export { CardCache } from './card-cache.ts';
+export * from './clone-state.ts';
 export * from './config.ts';
 export * from './durable.ts';
 export * from './history/index.ts';
@@ -20,9 +22,10 @@ export * from './index-db/row.ts';
 export * from './journal.ts';
 export * from './layout.ts';
 export * from './layout.ts';
-export { activeLeases, grantLease, releaseLease } from './leases.ts';
+export { activeLeases, forgetLeases, grantLease, leasesFile, releaseLease } from './leases.ts';
 export * from './lock.ts';
 export * from './lock.ts';
+export * from './remote-name.ts';
 export * from './safety.ts';
 export * from './settings.ts';
 export * from './staging.ts';

@@ -157,6 +157,7 @@ function parse(text: string, id: string): PendingTransaction | undefined {
 /** A journal is bk's own, but it decides what is written into the tree: its paths are parsed like a stranger's. */
 function checkedStep(step: Step): Step {
   repoPath(step.path);
+  if (step.do === 'move') repoPath(step.from);
   if ('otherwise' in step && step.otherwise !== undefined) repoPath(step.otherwise);
   if (step.do === 'place' && !/^(?:safety|staging)\/[^/]+\/[^/]+$/.test(step.content.source)) {
     throw new BkError('damaged', `a journal names a source outside .bk: ${step.content.source}`);

@@ -5,16 +5,17 @@ import { fsyncDirectory } from './durable.ts';
 
 /**
  * `.bk/staging`: one folder for each transaction, named by its id. In it lie `s<step>` (contents that are to be placed),
- * `t<n>` (second links of files whose times are set), `clock` (reference files), all expendable, and `c<step>`: files
- * that were captured from the tree, never removed but taken into the net. Temporary files of the net lie beside the folders.
+ * expendable, and `c<step>`: files that were captured from the tree, never removed but taken into the net. An older bk
+ * that was killed left `t<n>` (second links of files whose times were set) and `clock` (reference files) there, too.
+ * Temporary files of the net lie beside the folders.
  */
 export const TEMPORARY_PREFIX = 'net-';
 const TRANSACTION = /^tx-[0-9a-f]{32}$/;
 /** Of the net, and packs that were not finished (history/pack-writer). */
 const TEMPORARY = /^(?:net-[0-9a-f]{16}-\d+|pack-\d+-[0-9a-f-]{36}\.(?:pack|idx))$/;
-const EXPENDABLE = /^(?:[st]\d+|probe(?:-.*)?)$/;
+const EXPENDABLE = /^(?:[mst]\d+|probe(?:-.*)?)$/;
 
-/** Reference files for times, and what a look at the file system's abilities makes. */
+/** An older bk's reference files for times, and what a look at the file system's abilities makes. */
 const FOLDERS = new Set(['clock', 'probe']);
 
 export function newTransactionId(): string {
@@ -53,9 +54,14 @@ export function removeStaging(layout: { readonly staging: string }, id: string):
   return left;
 }
 
-/** A link for setting times may have become the file's last one. */
+/** A link that was kept while a file moved may have become the file's last one. */
 function isExpendable(file: string, name: string): boolean {
-  return EXPENDABLE.test(name) && (!name.startsWith('t') || fs.lstatSync(file).nlink > 1);
+  return EXPENDABLE.test(name) && (!/^[mt]/.test(name) || fs.lstatSync(file).nlink > 1);
+}
+
+/** Removes a captured file whose content may go (`drop`: others hold it), or that has its name in the tree again. */
+export function letGoOfCaptured(file: string): void {
+  fs.unlinkSync(file);
 }
 
 export interface Leftovers {
@@ -76,7 +82,7 @@ export function clearStaging(layout: { readonly staging: string }, active: Reado
     if (TRANSACTION.test(entry.name) && entry.isDirectory()) {
       if (active.has(entry.name)) continue;
       for (const name of removeStaging(layout, entry.name)) {
-        if (/^[ct]\d+$/.test(name)) captured.push(path.join(layout.staging, entry.name, name));
+        if (/^[cmt]\d+$/.test(name)) captured.push(path.join(layout.staging, entry.name, name));
         else strangers.push(`staging/${entry.name}/${name}`);
       }
     } else if (TEMPORARY.test(entry.name) && entry.isFile()) {

@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import { BkError } from '@bk/core';
 import Database from 'better-sqlite3';
 
@@ -14,6 +15,7 @@ export interface Verified {
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS verified (id BLOB PRIMARY KEY, blake3 BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS verify_pass (key TEXT PRIMARY KEY, started INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS verified_oldest (one INTEGER PRIMARY KEY CHECK (one = 1), time INTEGER NOT NULL);
 `;
 
 /**
@@ -45,6 +47,32 @@ export class VerifiedTimes {
         throw error;
       }
     });
+  }
+
+  /** The oldest verification of all contents, as `setOldest` had it: ms since 1970; for any reader, also on a read-only disk. */
+  static oldestIn(file: string): number | undefined {
+    if (!fs.existsSync(file)) return undefined;
+    return guarded(() => {
+      const db = new Database(file, { readonly: true, timeout: 10_000 });
+      try {
+        const known = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'verified_oldest'").get();
+        if (known === undefined) return undefined;
+        return db.prepare<[], number>('SELECT time FROM verified_oldest').pluck().get();
+      } finally {
+        db.close();
+      }
+    });
+  }
+
+  /** @param timeMs undefined: some were never verified */
+  setOldest(timeMs: number | undefined): void {
+    guarded(() =>
+      this.#db.transaction(() => {
+        this.#db.exec('DELETE FROM verified_oldest');
+        if (timeMs !== undefined)
+          this.#db.prepare<[number]>('INSERT INTO verified_oldest VALUES (1, ?)').run(Math.floor(timeMs));
+      })(),
+    );
   }
 
   /** ms since 1970 of the last verification of this content of this object; undefined: never. */

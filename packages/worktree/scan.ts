@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  expectedNames,
   type FsPath,
   KIND,
   type KnownDirectory,
@@ -125,7 +126,7 @@ function namesUnchanged(
   reference: { known: KnownDirectory; trust: Trust } | undefined,
 ): readonly string[] | undefined {
   if (reference === undefined || !reference.trust.stats || !reference.trust.inodes) return undefined;
-  const { names, stats } = reference.known.listing;
+  const { stats } = reference.known.listing;
   const settled = timeNs(stats[STAT.ctime]!) <= reference.known.observedNs - reference.trust.grainNs;
   const same =
     settled &&
@@ -134,7 +135,7 @@ function namesUnchanged(
     stats[STAT.mtime] === BigInt.asIntN(64, self.mtimeNs) &&
     stats[STAT.inode] === BigInt.asIntN(64, self.ino) &&
     stats[STAT.birth] === BigInt.asIntN(64, self.birthtimeNs);
-  return same ? names.slice(1) : undefined;
+  return same ? expectedNames(reference.known) : undefined;
 }
 
 function listNames(place: string): readonly string[] {

@@ -8,6 +8,7 @@
  */
 
 export type { CommitFields, CommitObject, Signature } from './commit-object.ts';
+export { deleteRef } from './delete-ref.ts';
 export { initHistory } from './init.ts';
 export { type Flaw, inspectPacks, inspectRefs, type RefInspection } from './inspect.ts';
 export { PACK_LIMITS, type PackLimits } from './pack-scan.ts';

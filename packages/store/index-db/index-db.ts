@@ -5,12 +5,14 @@ import {
   HASH_BYTES,
   type KnownDirectory,
   type ObjectId,
+  PROTECTION,
   type RepoPath,
   STAT,
   STAT_WIDTH,
   timeNs,
 } from '@bk/core';
 import Database from 'better-sqlite3';
+import { AbsentTable } from './absent.ts';
 import { asDamage, guarded, IndexDamaged } from './damage.ts';
 import { type DepartedRow, DepartedTable } from './departed.ts';
 import { decodeRow, encodeRow } from './row.ts';
@@ -25,6 +27,8 @@ const SCHEMA = `
 export interface IndexUpdate {
   /** The commit that the rows mirror from now on. */
   readonly head?: GitId | undefined;
+  /** The commit of this repository's own presence that says of what is absent what the rows say; null: none does. */
+  readonly presence?: GitId | null | undefined;
   readonly put?: Iterable<readonly [RepoPath, KnownDirectory]>;
   readonly remove?: Iterable<RepoPath>;
   /** Hashes made but not committed yet. */
@@ -48,6 +52,8 @@ export interface ContentOwner {
  */
 export class IndexDb {
   readonly departed: DepartedTable;
+  /** Which folders have entries that are absent by design: kept with the rows, so that a full repository pays nothing. */
+  readonly absent: AbsentTable;
   readonly #db: Database.Database;
   readonly #row: Database.Statement<[string], Buffer>;
   readonly #pending: Database.Statement<[string], Buffer>;
@@ -59,6 +65,7 @@ export class IndexDb {
     this.#row = db.prepare<[string], Buffer>('SELECT row FROM directories WHERE path = ?').pluck();
     this.#pending = db.prepare<[string], Buffer>('SELECT row FROM pending WHERE path = ?').pluck();
     this.departed = new DepartedTable(db);
+    this.absent = new AbsentTable(db);
   }
 
   /** Opens or makes the index. @throws IndexDamaged if SQLite cannot read it or another bk wrote it */
@@ -77,6 +84,7 @@ export class IndexDb {
           );
         const format = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'format'`).pluck().get();
         if (format !== String(FORMAT)) throw new IndexDamaged(`index format ${format}`);
+        db.exec(AbsentTable.schema); // indexes of earlier versions have none
         return new IndexDb(db);
       } catch (error) {
         db.close();
@@ -95,9 +103,19 @@ export class IndexDb {
     return this.#meta('head') as GitId | undefined;
   }
 
+  /** The commit of the own presence that was known when flags of absence were written last. */
+  get presence(): GitId | undefined {
+    return (this.#meta('presence') || undefined) as GitId | undefined;
+  }
+
   /** How many files the rows name; a hint for sizing work, not evidence. */
   get files(): number {
     return Number(this.#meta('files') ?? 0);
+  }
+
+  /** How many of these are here, as far as the index knows. */
+  get presentFiles(): number {
+    return this.files - this.absent.files;
   }
 
   /** The packed row of a directory, to be handed to a scan. */
@@ -157,9 +175,15 @@ export class IndexDb {
     guarded(() =>
       db.transaction(() => {
         const remove = db.prepare<[string]>('DELETE FROM directories WHERE path = ?');
-        for (const path of update.remove ?? []) remove.run(path);
+        for (const path of update.remove ?? []) {
+          remove.run(path);
+          this.absent.remove(path);
+        }
         const put = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO directories VALUES (?, ?)');
-        for (const [path, known] of update.put ?? []) put.run(path, encodeRow(known));
+        for (const [path, known] of update.put ?? []) {
+          put.run(path, encodeRow(known));
+          this.absent.put(path, known);
+        }
         if (update.clearPending) db.exec('DELETE FROM pending');
         const wait = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO pending VALUES (?, ?)');
         for (const [path, known] of update.pending ?? []) wait.run(path, encodeRow(known));
@@ -167,25 +191,26 @@ export class IndexDb {
         for (const row of update.departed ?? []) this.departed.add(row);
         const set = db.prepare<[string, string]>('INSERT OR REPLACE INTO meta VALUES (?, ?)');
         if (update.head !== undefined) set.run('head', update.head);
+        if (update.presence !== undefined) set.run('presence', update.presence ?? '');
         if (update.files !== undefined) set.run('files', String(update.files));
       })(),
     );
   }
 
-  /** Contents among the wanted ones that the head still has: one pass over all rows. */
+  /** Contents among the wanted ones that files of the head have which are here: one pass over all rows. */
   living(wanted: ReadonlySet<ContentHash>): Set<ContentHash> {
     return new Set(this.owners(wanted).keys());
   }
 
-  /** Which files of the head have one of the wanted contents: one pass over all rows. */
+  /** Which files of the head that are here have one of the wanted contents: one pass over all rows. */
   owners(wanted: ReadonlySet<ContentHash>): Map<ContentHash, ContentOwner[]> {
     const found = new Map<ContentHash, ContentOwner[]>();
     if (wanted.size === 0) return found;
     const first = new Set([...wanted].map((hash) => Number.parseInt(hash.slice(0, 8), 16)));
-    for (const [, { listing, hashes }] of this.below('' as RepoPath)) {
+    for (const [, { listing, hashes, protections }] of this.below('' as RepoPath)) {
       const column = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
       for (let k = 1; k < listing.names.length; k++) {
-        if (!first.has(column.readUInt32BE(k * HASH_BYTES))) continue;
+        if (protections[k] === PROTECTION.absent || !first.has(column.readUInt32BE(k * HASH_BYTES))) continue;
         const hash = column.toString('hex', k * HASH_BYTES, (k + 1) * HASH_BYTES) as ContentHash;
         if (!wanted.has(hash)) continue;
         const owner = {

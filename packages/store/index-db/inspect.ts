@@ -8,6 +8,8 @@ export interface IndexInspection {
   /** Why SQLite cannot read it, if it cannot. */
   readonly broken?: string;
   readonly head?: GitId;
+  /** See IndexDb. */
+  readonly presence?: GitId;
   /** Paths of rows with hashes that were not committed yet whose checksum does not match. */
   readonly damagedPending: readonly RepoPath[];
 }
@@ -35,11 +37,17 @@ export function inspectIndex(file: string, onRow: OnRow): IndexInspection | unde
 }
 
 function read(db: Database.Database, onRow: OnRow): IndexInspection {
-  const head = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'head'`).pluck().get();
+  const meta = db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck();
+  const head = meta.get('head');
+  const presence = meta.get('presence') ?? '';
   for (const [path, row] of all(db, 'directories')) onRow(path, decodeRow(row));
   const damagedPending: RepoPath[] = [];
   for (const [path, row] of all(db, 'pending')) if (decodeRow(row) === undefined) damagedPending.push(path);
-  return { damagedPending, ...(head !== undefined && { head: head as GitId }) };
+  return {
+    damagedPending,
+    ...(head !== undefined && { head: head as GitId }),
+    ...(presence !== '' && { presence: presence as GitId }),
+  };
 }
 
 function all(db: Database.Database, table: 'directories' | 'pending'): IterableIterator<[RepoPath, Buffer]> {
