@@ -10,8 +10,10 @@ import {
   HASH_BYTES,
   joinPath,
   KIND,
+  PROTECTION,
   type RepoPath,
   ROOT,
+  repositoryOfRef,
   STAT,
   STAT_WIDTH,
   timeNs,
@@ -35,10 +37,12 @@ import {
 } from '@bk/remote';
 import {
   grantLease,
+  type HistoryReader,
   Incoming,
   isAncestor,
   listRefs,
   missingObjects,
+  ObjectList,
   PRESENCE_REFS,
   packOf,
   readRef,
@@ -47,8 +51,13 @@ import {
   updateRef,
 } from '@bk/store';
 import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
+import { clearIncoming } from './exchange-incoming.ts';
+import { presenceAt } from './exchange-refs.ts';
 import { type Ground, groundOf } from './ground.ts';
 import { MAIN, type Repository } from './repository.ts';
+
+/** True: the files have followed. Else they did not; a text is the reason: a clause. */
+export type MainMove = boolean | string;
 
 export interface HostOptions {
   /** ms since 1970. */
@@ -61,16 +70,21 @@ export interface HostOptions {
   readonly remotes?: readonly string[];
   /**
    * Asked before `main` is moved fast-forward, under the lock, with everything in the history: brings the files along,
-   * and says whether the ref may follow. Absent: it never may, and a merge here is needed.
+   * and says whether the ref may follow (or moves it too). Absent: it never may, and a merge here is needed.
    */
-  readonly moveMain?: (from: GitId | undefined, to: GitId) => boolean | Promise<boolean>;
+  readonly moveMain?: (from: GitId | undefined, to: GitId) => MainMove | Promise<MainMove>;
   /** How long to wait for another writer. */
   readonly patienceMs?: number;
+  /** When the peer is closed. */
+  readonly onClose?: () => void;
 }
 
 const EVERYTHING: WantedPart = { include: [], exclude: [] };
 /** So many places of one content are enough to find a good one. */
 const MOST_PLACES = 8;
+/** Who asks for a promise has a lock of its own, and may be asked itself: two that do so must not wait for each other. */
+const HOLD_PATIENCE_MS = 400;
+const PATIENCE_MS = 2_000;
 
 /** What an opened repository offers to others (remote's port); `hostPeer` makes a Peer of it. */
 export function repositoryHost(repository: Repository, options: HostOptions): Host {
@@ -105,6 +119,7 @@ class RepositoryHost implements Host {
     const { config, layout } = this.#repo;
     const head = readRef(layout.history, MAIN);
     const { bavail, bsize } = fs.statfsSync(layout.dot);
+    const knownAs = this.#options.remotes?.[0];
     return {
       protocol: PROTOCOL,
       id: config.id,
@@ -114,14 +129,20 @@ class RepositoryHost implements Host {
       readOnly: this.#options.readOnly ?? false,
       freeBytes: bavail * bsize,
       ...(head !== undefined && { head }),
+      ...(knownAs !== undefined && { knownAs }),
     };
   }
 
   refs(): readonly RefAt[] {
     const { history } = this.#repo.layout;
     const head = readRef(history, MAIN);
-    const presences = listRefs(history, PRESENCE_REFS).map(([name, id]) => ({ name, id }));
-    return head === undefined ? presences : [...presences, { name: MAIN, id: head }];
+    const refs = listRefs(history, PRESENCE_REFS).map(([name, id]) => ({ name, id }));
+    for (const remote of this.#options.remotes ?? []) {
+      const name = `refs/remotes/${remote}/main`;
+      const id = readRef(history, name);
+      if (id !== undefined) refs.push({ name, id });
+    }
+    return head === undefined ? refs : [...refs, { name: MAIN, id: head }];
   }
 
   *pack(wants: readonly GitId[], haves: readonly GitId[]): Generator<Uint8Array> {
@@ -154,9 +175,14 @@ class RepositoryHost implements Host {
             'cannot take the history that was sent: it is for no ref that is accepted here',
           );
         await receivePack(bytes, tips, { layout, reader: history, signal });
+      } else {
+        // Nothing but refs: what they are to name is here, and must be what their names say.
+        const known = tips.filter(({ id }) => this.#isCommit(id));
+        if (known.length > 0) await receivePack(nothing(history), known, { layout, reader: history, signal });
       }
       const results: RefResult[] = [];
       for (const update of updates) results.push(await this.#update(update));
+      clearIncoming(this.#repo, this.#options.nowMs());
       return results;
     });
   }
@@ -191,7 +217,7 @@ class RepositoryHost implements Host {
       if (kept.length === 0) return { forMs: 0, volume, contents: held };
       const lease = grantLease(layout, kept, { nowMs: this.#options.nowMs(), forMs, most: LIMITS.leases });
       return { lease, forMs, volume, contents: held };
-    });
+    }, HOLD_PATIENCE_MS);
   }
 
   release(lease: string): void {
@@ -200,6 +226,7 @@ class RepositoryHost implements Host {
 
   close(): void {
     this.#tree.close();
+    this.#options.onClose?.();
   }
 
   #volume(): string {
@@ -217,9 +244,9 @@ class RepositoryHost implements Host {
     }
   }
 
-  #writingNow<T>(work: () => T): T {
+  #writingNow<T>(work: () => T, mostMs = Number.POSITIVE_INFINITY): T {
     const mine = !this.#repo.locked;
-    this.#repo.beginWriting(this.#options.patienceMs);
+    this.#repo.beginWriting(Math.min(mostMs, this.#options.patienceMs ?? PATIENCE_MS));
     try {
       return work();
     } finally {
@@ -248,34 +275,46 @@ class RepositoryHost implements Host {
   }
 
   async #update(update: RefUpdate): Promise<RefResult> {
-    const reason = await this.#refusal(update);
-    if (reason !== undefined) return { name: update.name, moved: false, reason };
     const { name, expected, next } = update;
-    if (expected !== next) updateRef(this.#repo.layout.history, name, expected, next, { exclusive: true });
-    if (name === MAIN) this.#repo.movedTo(next);
+    const reason = this.#refusal(update);
+    if (reason !== undefined) return { name, moved: false, reason };
+    if (expected === next) {
+      // A move that was interrupted here is ended: its presence may not have come along.
+      if (name === MAIN) await this.#options.moveMain?.(expected, next);
+      return { name, moved: true };
+    }
+    const { history } = this.#repo.layout;
+    if (name === MAIN) {
+      const moved = (await this.#options.moveMain?.(expected, next)) ?? false;
+      if (moved !== true)
+        return { name, moved: false, reason: 'needs-merge', ...(moved !== false && { detail: moved }) };
+      // Who brings the files along may have moved the ref in the same go.
+      if (readRef(history, name) === expected) updateRef(history, name, expected, next, { exclusive: true });
+      this.#repo.movedTo(next);
+    } else updateRef(history, name, expected, next, { exclusive: true });
     return { name, moved: true };
   }
 
-  async #refusal({ name, expected, next }: RefUpdate): Promise<RefRefusal | undefined> {
+  #refusal({ name, expected, next }: RefUpdate): RefRefusal | undefined {
     if (!this.#accepts(name)) return 'not-accepted';
     const { layout, history } = this.#repo;
     const current = readRef(layout.history, name);
     if (current !== expected) return 'moved-meanwhile';
     this.#checkCommit(next);
-    if (current === next) return undefined;
-    if (current !== undefined && !isAncestor(history, current, next)) return 'not-fast-forward';
-    if (name !== MAIN) return undefined;
-    return (await this.#options.moveMain?.(current, next)) === true ? undefined : 'needs-merge';
+    const repository = repositoryOfRef(name);
+    if (repository !== undefined && presenceAt(history, next, repository) === undefined)
+      return 'not-accepted';
+    return current === undefined || isAncestor(history, current, next) ? undefined : 'not-fast-forward';
   }
 
   /** Where these contents were when they were last looked at: one pass over the index. */
   #places(contents: readonly Content[]): ReadonlyMap<ContentHash, readonly Place[]> {
     const places = new Map<ContentHash, Place[]>(contents.map(({ blake3 }) => [blake3, []]));
     if (places.size === 0) return places;
-    for (const [folder, { listing, hashes, observedNs }] of this.#repo.index.below(ROOT)) {
+    for (const [folder, { listing, hashes, observedNs, protections }] of this.#repo.index.below(ROOT)) {
       const column = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
       for (let k = 1; k < listing.names.length; k++) {
-        if (listing.kinds[k] !== KIND.file) continue;
+        if (listing.kinds[k] !== KIND.file || protections[k] === PROTECTION.absent) continue;
         const blake3 = column.toString('hex', k * HASH_BYTES, (k + 1) * HASH_BYTES) as ContentHash;
         const found = places.get(blake3);
         if (found === undefined || found.length >= MOST_PLACES) continue;
@@ -326,12 +365,14 @@ class RepositoryHost implements Host {
 
   /** The stat that vouched for the file must still be its stat; in any doubt the file is read. */
   #prove({ blake3, size }: Content, places: readonly Place[], rehash: boolean): Held {
+    const device = fs.statSync(this.#repo.layout.root, { bigint: true }).dev;
     for (const place of places) {
       const fd = this.#openFile(place.path);
       if (fd === undefined) continue;
       try {
         const stat = fs.fstatSync(fd, { bigint: true });
-        if (!stat.isFile() || stat.size !== BigInt(size)) continue;
+        // What is mounted below the root may be the very disk of who asks.
+        if (!stat.isFile() || stat.size !== BigInt(size) || stat.dev !== device) continue;
         if (!rehash && this.#vouches(place, stat)) return { blake3, held: true, verified: 'stat' };
         const { hash } = hashDescriptor(fd, size);
         if (hash === blake3 && isSame(stat, fs.fstatSync(fd, { bigint: true })))
@@ -354,6 +395,10 @@ class RepositoryHost implements Host {
     if (!trust.stats || !trust.inodes || racy || stats[STAT.ctime] === 0n) return false;
     return PROVING.every((column) => now[column] === stats[column]);
   }
+}
+
+async function* nothing(reader: HistoryReader): AsyncGenerator<Uint8Array> {
+  yield* packOf(reader, new ObjectList());
 }
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

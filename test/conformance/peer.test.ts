@@ -58,13 +58,30 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
       const facts = await peer.facts();
       expect(facts.head).toBe(head);
       expect(facts.volume).not.toBe('');
-      expect(await peer.refs()).toEqual([{ name: MAIN, id: head }]);
+      const refs = await peer.refs();
+      expect(refs).toContainEqual({ name: MAIN, id: head });
+      expect(refs.map(({ name }) => name)).toEqual([`refs/bk/repositories/${facts.id}`, MAIN]);
       expect(checkedFacts(JSON.parse(JSON.stringify(facts)))).toEqual(facts);
-      expect(checkedRefs(JSON.parse(JSON.stringify(await peer.refs())))).toEqual([{ name: MAIN, id: head }]);
+      expect(checkedRefs(JSON.parse(JSON.stringify(refs)))).toEqual(refs);
     });
   });
 
   describe('history', () => {
+    test('what is there already cannot be named as what it is not', async () => {
+      subject.there.write('a', 'a');
+      const head = await subject.there.commit();
+      const own = (await peer.refs())[0]!;
+      const stranger = 'refs/bk/repositories/01234567-89ab-7def-8123-456789abcdef';
+      for (const update of [
+        { name: stranger, next: head },
+        { name: 'refs/remotes/here/main', next: own.id },
+      ])
+        await expect(peer.sendPack(undefined, [update])).rejects.toMatchObject({ code: 'refused' });
+      const another = await peer.sendPack(undefined, [{ name: stranger, next: own.id }]);
+      expect(another).toEqual([{ name: stranger, moved: false, reason: 'not-accepted' }]);
+      expect((await peer.refs()).map(({ name }) => name)).toEqual([own.name, MAIN]);
+    });
+
     test('is fetched whole, then only what is new', async () => {
       subject.there.write('a/b', '1');
       const first = await subject.there.commit();
