@@ -7,23 +7,42 @@
  * What is expected (conflicts, unreadable files, unprotected contents) is part of the result; a BkError stops the verb.
  */
 
+export * from './advance.ts';
 export * from './check.ts';
+export * from './clone.ts';
 export * from './commit.ts';
 export * from './config.ts';
 export * from './context.ts';
+export * from './copies.ts';
+export * from './covered.ts';
 export * from './diff.ts';
 export * from './doctor.ts';
+export * from './drop.ts';
+export { type FetchedPresence, type FetchedRemote, type FetchResult, fetch } from './fetch.ts';
+export * from './get.ts';
 export * from './init.ts';
 export * from './log.ts';
 export * from './ls.ts';
 export type { Problem, ProblemKind } from './problems.ts';
+export { type PushedRemote, type PushOptions, type PushResult, push } from './push.ts';
 export * from './recover.ts';
 export * from './reindex.ts';
+export {
+  type RemoteAbout,
+  type RemoteOptions,
+  type RemoteResult,
+  type RemoteValue,
+  remote,
+} from './remote.ts';
+export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
 export * from './revision.ts';
 export * from './safety.ts';
 export * from './show.ts';
 export * from './status.ts';
+export { type SubsetFiles, type SubsetOptions, type SubsetResult, subset } from './subset.ts';
+export { type SyncedRemote, type SyncOptions, type SyncResult, sync } from './sync.ts';
 export * from './verify.ts';
+export { type WhereCopy, type WhereFile, type WhereOptions, type WhereResult, where } from './where.ts';
 export * from './working-records.ts';

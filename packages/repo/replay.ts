@@ -1,4 +1,14 @@
-import { clearStaging, hasPending, Journal, type Layout, pendingTransactions, SafetyNet } from '@bk/store';
+import {
+  clearReplacing,
+  clearStaging,
+  hasPending,
+  Incoming,
+  Journal,
+  type Layout,
+  leasesFile,
+  pendingTransactions,
+  SafetyNet,
+} from '@bk/store';
 import { type ApplyResult, contentOf, replayTransaction } from '@bk/worktree';
 import { withPorts } from './transaction.ts';
 
@@ -15,6 +25,8 @@ export function replayJournal(layout: Layout): ApplyResult[] {
     }
   }
   adoptCaptured(layout);
+  new Incoming(layout).tidy();
+  for (const file of [layout.config, leasesFile(layout)]) clearReplacing(file);
   return results;
 }
 

@@ -1,15 +1,18 @@
-import type { Step } from '@bk/core';
+import type { ContentHash, HeadMove, Step } from '@bk/core';
 import {
   type Config,
+  Incoming,
   Journal,
   type Layout,
   listRefs,
   makeStaging,
   newTransactionId,
+  readRef,
   removeStaging,
   SafetyNet,
   settingsOf,
   syncFileSystem,
+  updateRef,
 } from '@bk/store';
 import { type ApplyPorts, type ApplyResult, applySteps, TreeFs } from '@bk/worktree';
 
@@ -27,10 +30,16 @@ export function mayGiveSpecial(repo: { readonly layout: Layout; readonly config:
 /** Carries out a plan as one transaction: journal, staging and net of this repository behind worktree's one writer. */
 export function applyPlan(
   layout: Layout,
-  plan: { readonly verb: string; readonly steps: readonly Step[] },
+  plan: { readonly verb: string; readonly steps: readonly Step[]; readonly head?: HeadMove },
   options: TransactionOptions = {},
 ): ApplyResult {
-  return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports));
+  return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports, plan.head));
+}
+
+/** The head follows the files, also when a killed command is finished; if it is elsewhere by now it stays there. */
+function moveHead({ history }: Layout, { ref, from, to }: HeadMove): void {
+  const now = readRef(history, ref);
+  if (now !== to && now === (from ?? undefined)) updateRef(history, ref, now, to, { exclusive: true });
 }
 
 /**
@@ -54,6 +63,11 @@ export function applyElsewhere(
   }
 }
 
+function forgetContents(layout: Layout, contents: readonly ContentHash[]): void {
+  const incoming = new Incoming(layout);
+  for (const blake3 of contents) if (incoming.has(blake3)) incoming.remove(blake3);
+}
+
 /** Store and worktree brought together; the tree is let go afterwards. */
 export function withPorts<T>(layout: Layout, options: TransactionOptions, work: (ports: ApplyPorts) => T): T {
   const tree = new TreeFs(layout.root);
@@ -69,6 +83,8 @@ export function withPorts<T>(layout: Layout, options: TransactionOptions, work: 
       adopt: (captured, blake3) => net.adopt(captured, blake3),
       syncNet: () => net.makeDurable(),
       syncFileSystem,
+      moveHead: (head) => moveHead(layout, head),
+      forgetContents: (contents) => forgetContents(layout, contents),
       ...options,
     });
   } finally {

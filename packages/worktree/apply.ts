@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { BkError, ContentHash, Step, StepResult, Transaction } from '@bk/core';
+import type { BkError, ContentHash, HeadMove, Step, StepResult, Transaction } from '@bk/core';
 import { act, finishTree } from './act.ts';
 import { hashBytes } from './hash.ts';
 import { diskError, hashPath, isDiskTrouble, type Staged, stageSteps } from './stage.ts';
@@ -30,6 +30,10 @@ export interface ApplyPorts {
   /** Give set-uid and set-gid as recorded. */
   readonly special?: boolean;
   readonly onFile?: (bytes: number) => void;
+  /** Moves the head as the transaction says, if it is still where it was; durable, and no harm when done again. */
+  readonly moveHead?: (head: HeadMove) => void;
+  /** What was fetched for these is not needed any more. */
+  readonly forgetContents?: (contents: readonly ContentHash[]) => void;
 }
 
 export interface ApplyResult {
@@ -40,11 +44,19 @@ export interface ApplyResult {
 }
 
 /** @throws BkError `no-space`, `io`: before the journal, nothing was changed; after it, the next command finishes */
-export function applySteps(verb: string, steps: readonly Step[], ports: ApplyPorts): ApplyResult {
-  if (steps.length === 0) return { results: [] };
+export function applySteps(
+  verb: string,
+  steps: readonly Step[],
+  ports: ApplyPorts,
+  head?: HeadMove,
+): ApplyResult {
+  if (steps.length === 0) {
+    if (head !== undefined) ports.moveHead?.(head);
+    return { results: [] };
+  }
   const id = ports.newId();
   const folder = ports.makeStaging(id);
-  const { work, staged } = begin(verb, steps, { ports, id, folder });
+  const { work, staged } = begin({ id, verb, steps, ...(head && { head }) }, ports, folder);
   carryOut(work, ports);
   const results = work.results.map((result, n) => {
     const each = staged[n];
@@ -55,21 +67,21 @@ export function applySteps(verb: string, steps: readonly Step[], ports: ApplyPor
 
 /** Stages and writes the journal; if that fails, all is as it was. */
 function begin(
-  verb: string,
-  steps: readonly Step[],
-  { ports, id, folder }: { ports: ApplyPorts; id: string; folder: string },
+  plan: Omit<Transaction, 'placing'>,
+  ports: ApplyPorts,
+  folder: string,
 ): { work: Work; staged: Staged[] } {
   try {
-    const staged = stageSteps({ ...ports, folder, special: ports.special ?? false }, steps);
+    const staged = stageSteps({ ...ports, folder, special: ports.special ?? false }, plan.steps);
     const placing = linksWork(folder) ? 'link' : 'create';
-    const transaction: Transaction = { id, verb, placing, steps: staged.map(({ step }) => step) };
+    const transaction: Transaction = { ...plan, placing, steps: staged.map(({ step }) => step) };
     const journal = ports.beginJournal(transaction);
     return {
       work: newWork(transaction, ports, { folder, journal, creating: new Set(), replaying: false }),
       staged,
     };
   } catch (error) {
-    ports.removeStaging(id);
+    ports.removeStaging(plan.id);
     throw isDiskTrouble(error) ? diskError(error, folder) : error;
   }
 }
@@ -116,6 +128,7 @@ function newWork(
     touches: [],
     folders: [],
     dirty: new Set(),
+    ours: new Map(),
     stopped: undefined,
   };
 }
@@ -123,6 +136,8 @@ function newWork(
 function carryOut(work: Work, ports: ApplyPorts): void {
   try {
     act(work);
+    // Where the head is to follow, all of it has to be done: the next command goes on.
+    if (work.stopped !== undefined && work.transaction.head !== undefined) throw work.stopped;
     finishTree(work);
     cleanUp(work, ports);
   } catch (error) {
@@ -140,6 +155,11 @@ function cleanUp(work: Work, ports: ApplyPorts): void {
   }
   ports.syncNet();
   work.journal.commit();
+  const { head, steps } = work.transaction;
+  if (head !== undefined) {
+    ports.moveHead?.(head);
+    ports.forgetContents?.(steps.flatMap((step) => (step.do === 'place' ? [step.content.blake3] : [])));
+  }
   ports.removeStaging(work.transaction.id);
   work.journal.end();
 }
@@ -149,8 +169,15 @@ function* capturedFiles(work: Work): Generator<[string, Step | undefined]> {
   for (const name of fs.readdirSync(work.folder)) {
     const file = path.join(work.folder, name);
     if (/^c\d+$/.test(name)) yield [file, work.transaction.steps[Number(name.slice(1))]];
-    else if (/^t\d+$/.test(name) && fs.lstatSync(file).nlink === 1) yield [file, undefined];
+    else if (/^[mt]\d+$/.test(name) && isLast(file))
+      yield [file, name.startsWith('m') ? work.transaction.steps[Number(name.slice(1))] : undefined];
   }
+}
+
+/** Its other names are gone. A folder is none of the net's. */
+function isLast(file: string): boolean {
+  const stat = fs.lstatSync(file);
+  return stat.nlink === 1 && !stat.isDirectory();
 }
 
 /** The hash of a captured file, or of a captured symlink's target. */

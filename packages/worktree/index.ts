@@ -7,13 +7,17 @@
 
 export * from './apply.ts';
 export * from './capabilities.ts';
+export * from './copy.ts';
+export * from './copy-staging.ts';
 export * from './hash.ts';
 export * from './ignore.ts';
 export * from './long-path.ts';
 export * from './mtimes.ts';
+export { type Native, native } from './native.ts';
 export * from './node-path.ts';
 export * from './read.ts';
 export * from './scan.ts';
 export * from './stage.ts';
 export * from './treefs.ts';
 export * from './volume.ts';
+export type { VolumeId } from './volume-id.ts';

@@ -6,12 +6,13 @@ import {
   codeOf,
   conflict,
   done,
-  isExpected,
+  isExpectedNow,
   NO_LINK,
   openIfThere,
   type Place,
   type PuttingStep,
   place,
+  remember,
   sameFile,
   setMode,
   sourceOf,
@@ -123,7 +124,7 @@ function makeWay(work: Work, step: PuttingStep, n: number): string | undefined {
   const there = work.tree.look(at.folder, at.name);
   if (step.expect.is === 'absent') return there === undefined ? undefined : 'another file is there';
   if (there === undefined) return 'the file that was to be replaced is gone';
-  if (there.isDirectory() || !isExpected(there, step.expect))
+  if (there.isDirectory() || !isExpectedNow(work, at, there, step.expect))
     return 'the file that was to be replaced has changed';
   work.tree.capture(at.folder, at.name, captured);
   work.dirty.add(at.folder.path);
@@ -138,8 +139,29 @@ function afterCapture(work: Work, step: PuttingStep, n: number, taken: fs.BigInt
   return 'the file that was to be replaced has changed';
 }
 
+/** Takes a file or symlink into staging, and with the end of the transaction into the net. */
+export function remove(work: Work, step: Extract<Step, { do: 'remove' }>, n: number): StepResult {
+  const captured = path.join(work.folder, `c${n}`);
+  if (fs.lstatSync(captured, { throwIfNoEntry: false }) !== undefined) return done(step);
+  if (openIfThere(work.tree, split(decodePath(step.path)).folder) === undefined) return done(step);
+  const at = place(work, step.path);
+  const there = work.tree.look(at.folder, at.name);
+  if (there === undefined) return done(step);
+  if (there.isDirectory() || !isExpectedNow(work, at, there, step.expect))
+    return conflict(step, 'it has changed meanwhile');
+  work.tree.capture(at.folder, at.name, captured);
+  work.dirty.add(at.folder.path);
+  const taken = fs.lstatSync(captured, { bigint: true });
+  if (sameFile(taken, step.expect)) {
+    remember(work, taken);
+    return done(step);
+  }
+  putBack(work, step, n, '');
+  return conflict(step, 'it has changed meanwhile');
+}
+
 /** Gives a captured file its name again; its other name goes into the net. If the name is taken, only that. */
-function putBack(work: Work, step: PuttingStep, n: number, reason: string): StepResult {
+function putBack(work: Work, step: Step, n: number, reason: string): StepResult {
   const captured = path.join(work.folder, `c${n}`);
   const there = fs.lstatSync(captured, { throwIfNoEntry: false });
   const folder = there && openIfThere(work.tree, split(decodePath(step.path)).folder);

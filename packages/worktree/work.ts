@@ -1,8 +1,10 @@
-import type fs from 'node:fs';
+import fs from 'node:fs';
 import path from 'node:path';
 import {
   type BkError,
+  type ContentHash,
   decodePath,
+  type EntryExpectation,
   type Expectation,
   type FsName,
   type FsPath,
@@ -11,6 +13,7 @@ import {
   type StepResult,
   type Transaction,
 } from '@bk/core';
+import { hashBytes, hashDescriptor } from './hash.ts';
 import { KEEPS_NONE, split } from './stage.ts';
 import type { Folder, TreeFs } from './treefs.ts';
 
@@ -45,6 +48,8 @@ export interface Work {
   readonly folders: { readonly path: FsPath; readonly mode: number }[];
   /** Folders whose names are not durable yet. */
   readonly dirty: Set<FsPath>;
+  /** Change times that this transaction itself gave to inodes: other names of theirs have them too. */
+  readonly ours: Map<bigint, bigint>;
   stopped: BkError | undefined;
 }
 
@@ -85,8 +90,39 @@ export function isExpected(there: fs.BigIntStats, expect: Expectation): boolean 
   return sameFile(there, expect) && there.ctimeNs === expect.ctimeNs;
 }
 
+/**
+ * As isExpected; but a change time that we made ourselves is no change. A replay does not know which those were: there
+ * the content decides.
+ */
+export function isExpectedNow(work: Work, at: Place, there: fs.BigIntStats, expect: Expectation): boolean {
+  if (isExpected(there, expect)) return true;
+  if (expect.is === 'absent' || there.isDirectory() || !sameFile(there, expect)) return false;
+  if (work.ours.get(there.ino) === there.ctimeNs) return true;
+  return work.replaying && expect.blake3 !== undefined && contentAt(work, at, there) === expect.blake3;
+}
+
+/** Its change time is ours. */
+export function remember(work: Work, { ino, ctimeNs, nlink }: fs.BigIntStats): void {
+  if (nlink > 1n) work.ours.set(ino, ctimeNs);
+}
+
+export function isHeld(tree: TreeFs, { folder }: Place): boolean {
+  return tree.holds(folder);
+}
+
+function contentAt(work: Work, at: Place, there: fs.BigIntStats): ContentHash | undefined {
+  if (there.isSymbolicLink()) return hashBytes(Buffer.from(work.tree.readLink(at.folder, at.name), 'latin1'));
+  if (!there.isFile()) return undefined;
+  const fd = work.tree.openFile(at.folder, at.name);
+  try {
+    return hashDescriptor(fd).hash;
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** The rename into `.bk` itself changed its ctime. */
-export function sameFile(there: fs.BigIntStats, expect: Extract<Expectation, { is: 'entry' }>): boolean {
+export function sameFile(there: fs.BigIntStats, expect: EntryExpectation): boolean {
   const same = sameInode(there.ino, expect.inode) && there.size === BigInt(expect.size);
   return same && there.mtimeNs === expect.mtimeNs && !there.isDirectory();
 }

@@ -1,0 +1,306 @@
+/**
+ * Bulk copying for a clone: files of another tree brought into a folder of bk's own (staging), each hashed as it is
+ * copied. Nothing here writes into a user's tree, and nothing is durable until the caller syncs the file system.
+ */
+import fs from 'node:fs';
+import type { ContentHash } from '@bk/core';
+import { createHasher, type Hasher, hashBytes, hashDescriptor } from './hash.ts';
+import { secondsText } from './mtimes.ts';
+import { native } from './native.ts';
+import { nodePath } from './node-path.ts';
+import { reasonOf } from './scan.ts';
+import { KEEPS_NONE } from './stage.ts';
+
+/** What a file is to be, by its record. */
+export interface WantedFile {
+  readonly blake3: ContentHash;
+  /** Bytes. */
+  readonly size: number;
+  /** Permission bits as they are to be given. */
+  readonly mode: number;
+  readonly mtimeNs: bigint;
+}
+
+/** The file is not what its record says: nothing was left at the target. */
+export const OTHER_CONTENT = 'it is not what was committed';
+
+const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+const OPEN_SOURCE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
+const CHUNK = 1 << 20;
+/** From here on a file may have holes worth a look, or may be worth a reflink. */
+const LOOK_FROM = 128 * 1024;
+/** Runs of zeros are looked for in pieces of the commonest block size. */
+const BLOCK = 4096;
+const ZEROS = Buffer.alloc(BLOCK);
+
+/** Copies files one by one, learns what the file systems can do, and keeps its buffer. */
+export class Copier {
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK);
+  readonly #onBytes: (bytes: number) => void;
+  readonly #umask = process.umask();
+  #reflink = true;
+
+  /** @param onBytes told of the bytes copied, and 0 after each file */
+  constructor(onBytes: (bytes: number) => void = () => {}) {
+    this.#onBytes = onBytes;
+  }
+
+  /**
+   * Copies a file that must be exactly `wanted`, with mode and mtime.
+   * @param source byte string path; opened without following a link in the last place, never blocking
+   * @param target byte string path where nothing may be
+   * @returns why it was not copied: it cannot be read, or OTHER_CONTENT; undefined: it was
+   * @throws the system's error, if it is about the target (EEXIST, ENOSPC …)
+   */
+  copy(source: string, target: string, wanted: WantedFile): string | undefined {
+    let from: number;
+    try {
+      from = fs.openSync(nodePath(source), OPEN_SOURCE);
+    } catch (error) {
+      return reasonOf(error);
+    }
+    try {
+      const small = wanted.size < CHUNK;
+      const same = small ? this.#copySmall(from, target, wanted) : this.#copyLarge(from, target, wanted);
+      if (!same) return OTHER_CONTENT;
+      this.#onBytes(0);
+      return undefined;
+    } catch (error) {
+      if (error instanceof Unreadable) return error.message;
+      throw error;
+    } finally {
+      fs.closeSync(from);
+    }
+  }
+
+  /** Makes a file of no bytes; its record says all of it. */
+  makeEmpty(target: string, wanted: WantedFile): undefined {
+    this.#write(target, wanted, () => true);
+    this.#onBytes(0);
+  }
+
+  /** Writes bytes as they come, to be ended by `finish`. @throws EEXIST, ENOSPC … */
+  receive(target: string): Receiving {
+    return new Receiving(fs.openSync(nodePath(target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  }
+
+  /** Whether a file of staging holds the content; if so it is given mode and mtime again. */
+  isWhole(target: string, wanted: WantedFile): boolean {
+    let fd: number;
+    try {
+      fd = fs.openSync(nodePath(target), OPEN_SOURCE);
+    } catch (error) {
+      // Its own mode may forbid that to its owner.
+      if ((error as NodeJS.ErrnoException).code === 'EACCES') return false;
+      throw error;
+    }
+    try {
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile() || stat.size !== wanted.size) return false;
+      if (hashDescriptor(fd, wanted.size).hash !== wanted.blake3) return false;
+      setMode(fd, wanted.mode);
+      setMtime(fd, wanted.mtimeNs);
+      this.#onBytes(wanted.size);
+      this.#onBytes(0);
+      return true;
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Read, compared, and only then written. */
+  #copySmall(from: number, target: string, wanted: WantedFile): boolean {
+    const { size } = wanted;
+    let read = readAt(from, this.#chunk, 0);
+    // A signal or a network may cut a read short.
+    while (read < size) {
+      const more = readAt(from, this.#chunk.subarray(read), read);
+      if (more === 0) break;
+      read += more;
+    }
+    const bytes = this.#chunk.subarray(0, size);
+    if (read !== size || hashBytes(bytes) !== wanted.blake3) return false;
+    const sparse = size >= LOOK_FROM && hasHoles(from, size);
+    this.#write(target, wanted, (to) => {
+      writeAt(to, bytes, 0, sparse);
+      if (sparse) fs.ftruncateSync(to, size);
+      return true;
+    });
+    this.#onBytes(size);
+    return true;
+  }
+
+  #copyLarge(from: number, target: string, wanted: WantedFile): boolean {
+    const stat = fs.fstatSync(from);
+    if (!stat.isFile() || stat.size !== wanted.size) return false;
+    if (this.#reflink && this.#cloned(from, target)) return this.#acceptClone(target, wanted);
+    const sparse = stat.blocks * 512 < stat.size;
+    return this.#write(target, wanted, (to) => this.#stream(from, to, wanted, sparse));
+  }
+
+  /** Hashes what it copies; gives up as soon as it is too long. */
+  #stream(from: number, to: number, { size, blake3 }: WantedFile, sparse: boolean): boolean {
+    const hasher = createHasher();
+    let at = 0;
+    for (;;) {
+      const read = readAt(from, this.#chunk, at);
+      if (read === 0) break;
+      if (at + read > size) return false;
+      const bytes = this.#chunk.subarray(0, read);
+      hasher.update(bytes);
+      writeAt(to, bytes, at, sparse);
+      at += read;
+      this.#onBytes(read);
+    }
+    if (at !== size || hasher.digest() !== blake3) return false;
+    if (sparse) fs.ftruncateSync(to, size);
+    return true;
+  }
+
+  /** Makes the file, fills it, gives it mode and time; what was not filled is removed again. */
+  #write(target: string, wanted: WantedFile, fill: (to: number) => boolean): boolean {
+    const to = fs.openSync(nodePath(target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, wanted.mode & 0o777);
+    let filled = false;
+    try {
+      filled = fill(to);
+      if (!filled) return false;
+      if ((wanted.mode & (this.#umask | 0o7000)) !== 0) setMode(to, wanted.mode);
+      setMtime(to, wanted.mtimeNs);
+      return true;
+    } finally {
+      fs.closeSync(to);
+      if (!filled) fs.rmSync(nodePath(target), { force: true });
+    }
+  }
+
+  /** @returns false where the file systems cannot do it; nothing is at the target then */
+  #cloned(from: number, target: string): boolean {
+    const { COPYFILE_EXCL, COPYFILE_FICLONE_FORCE } = fs.constants;
+    try {
+      fs.copyFileSync(`/proc/self/fd/${from}`, nodePath(target), COPYFILE_EXCL | COPYFILE_FICLONE_FORCE);
+      return true;
+    } catch (error) {
+      const code = String((error as NodeJS.ErrnoException).code);
+      if (code === 'EEXIST') throw error;
+      fs.rmSync(nodePath(target), { force: true });
+      if (['ENOSPC', 'EDQUOT', 'EIO', 'EROFS'].includes(code)) throw error;
+      this.#reflink = false;
+      return false;
+    }
+  }
+
+  /** What is hashed is the new file: whatever happened to the source meanwhile. */
+  #acceptClone(target: string, wanted: WantedFile): boolean {
+    const fd = fs.openSync(nodePath(target), O_RDWR | O_NOFOLLOW);
+    let same = false;
+    try {
+      same = hashDescriptor(fd, wanted.size, this.#onBytes).hash === wanted.blake3;
+      if (!same) return false;
+      setMode(fd, wanted.mode);
+      setMtime(fd, wanted.mtimeNs);
+      return true;
+    } finally {
+      fs.closeSync(fd);
+      if (!same) fs.rmSync(nodePath(target), { force: true });
+    }
+  }
+}
+
+class Unreadable extends Error {}
+
+/** @throws Unreadable: it is the source that fails, not the disk that is written to */
+function readAt(fd: number, target: Buffer, position: number): number {
+  try {
+    return fs.readSync(fd, target, 0, target.length, position);
+  } catch (error) {
+    throw new Unreadable(reasonOf(error));
+  }
+}
+
+/** A file of staging that is being written from a stream. */
+export class Receiving {
+  readonly #fd: number;
+  readonly #hasher: Hasher = createHasher();
+  #size = 0;
+
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  append(bytes: Uint8Array): void {
+    this.#hasher.update(bytes);
+    for (let done = 0; done < bytes.length; )
+      done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
+    this.#size += bytes.length;
+  }
+
+  /** Closes it, with mode and mtime. @returns false if it is another content: the caller removes it */
+  finish(wanted: WantedFile): boolean {
+    try {
+      if (this.#size !== wanted.size || this.#hasher.digest() !== wanted.blake3) return false;
+      setMode(this.#fd, wanted.mode);
+      setMtime(this.#fd, wanted.mtimeNs);
+      return true;
+    } finally {
+      fs.closeSync(this.#fd);
+    }
+  }
+
+  /** Closes it as it is: the caller removes it. */
+  abandon(): void {
+    fs.closeSync(this.#fd);
+  }
+}
+
+function hasHoles(fd: number, size: number): boolean {
+  return fs.fstatSync(fd).blocks * 512 < size;
+}
+
+/** Writes all of it; of a file with holes, all but blocks of zeros. */
+function writeAt(fd: number, bytes: Buffer, position: number, sparse: boolean): void {
+  if (!sparse) {
+    writeRange(fd, bytes, position);
+    return;
+  }
+  let start = 0;
+  for (let at = 0; at < bytes.length; at += BLOCK) {
+    const block = bytes.subarray(at, at + BLOCK);
+    if (!block.equals(block.length === BLOCK ? ZEROS : ZEROS.subarray(0, block.length))) continue;
+    if (at > start) writeRange(fd, bytes.subarray(start, at), position + start);
+    start = at + BLOCK;
+  }
+  if (start < bytes.length) writeRange(fd, bytes.subarray(start), position + start);
+}
+
+function writeRange(fd: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
+}
+
+/** A file system that keeps no modes says so, or says nothing; both are no failure. */
+function setMode(fd: number, mode: number): void {
+  try {
+    fs.fchmodSync(fd, mode);
+  } catch (error) {
+    if (!KEEPS_NONE.has(String((error as NodeJS.ErrnoException).code))) throw error;
+  }
+}
+
+/** To the ns, as far as the file system keeps it; without native calls as near as a double of seconds comes. */
+function setMtime(fd: number, ns: bigint): void {
+  const direct = native();
+  if (direct !== undefined) direct.setMtime(fd, ns);
+  else fs.futimesSync(fd, secondsText(ns), secondsText(ns));
+}
+
+/**
+ * Makes a symlink in staging with its mtime.
+ * @param at byte string path; @param target its bytes
+ * @throws EEXIST; EPERM and the like where there are none
+ */
+export function copySymlink(target: string, at: string, mtimeNs: bigint): void {
+  fs.symlinkSync(nodePath(target), nodePath(at));
+  const direct = native();
+  if (direct !== undefined) direct.setMtimeOf(nodePath(at), mtimeNs);
+  else fs.lutimesSync(nodePath(at), secondsText(mtimeNs), secondsText(mtimeNs));
+}
