@@ -8,6 +8,7 @@ import {
   joinPath,
   KIND,
   type PlacedContent,
+  PROTECTION,
   type RepoPath,
   ROOT,
 } from '@bk/core';
@@ -44,7 +45,8 @@ export class Sources {
   /** Inode of the file that each handed out link is for. */
   readonly #given = new Map<string, bigint>();
 
-  constructor(repo: Repository, decision: Decision, sought: Sought) {
+  /** @param decision absent: the folder is not compared with the index; whoever uses a file of it hashes it */
+  constructor(repo: Repository, decision: Decision | undefined, sought: Sought) {
     this.#net = new SafetyNet(repo.layout);
     this.#sought = sought;
     this.#here = contentsHere(repo, decision, sought);
@@ -118,7 +120,11 @@ function isIntact(entry: SafetyEntry): boolean {
 }
 
 /** Files of the folder that have one of the contents, as far as index and scan know. They are hashed when they are used. */
-function contentsHere(repo: Repository, decision: Decision, sought: Sought): Map<ContentHash, RepoPath[]> {
+function contentsHere(
+  repo: Repository,
+  decision: Decision | undefined,
+  sought: Sought,
+): Map<ContentHash, RepoPath[]> {
   const found = new Map<ContentHash, RepoPath[]>();
   if (sought.size === 0) return found;
   const add = (blake3: ContentHash | undefined, path: RepoPath): void => {
@@ -127,16 +133,16 @@ function contentsHere(repo: Repository, decision: Decision, sought: Sought): Map
     if (paths === undefined) found.set(blake3, [path]);
     else if (paths.length < MOST && !paths.includes(path)) paths.push(path);
   };
-  const changed = new Set<RepoPath>(decision.identified.deleted.map(({ path }) => path));
-  for (const { seen, object } of decision.identified.entries) {
+  const changed = new Set<RepoPath>(decision?.identified.deleted.map(({ path }) => path));
+  for (const { seen, object } of decision?.identified.entries ?? []) {
     changed.add(seen.path);
     if (object.kind === 'known') changed.add(object.tracked.path);
     if (seen.type === 'file') add(seen.blake3, seen.path);
   }
-  for (const [folder, { listing, hashes }] of repo.index.below(ROOT)) {
+  for (const [folder, { listing, hashes, protections }] of repo.index.below(ROOT)) {
     const bytes = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
     for (let k = 1; k < listing.names.length; k++) {
-      if (listing.kinds[k] !== KIND.file) continue;
+      if (listing.kinds[k] !== KIND.file || protections[k] === PROTECTION.absent) continue;
       const blake3 = bytes.toString('hex', k * HASH_BYTES, (k + 1) * HASH_BYTES) as ContentHash;
       if (!sought.has(blake3)) continue;
       const path = joinPath(folder, encodeName(listing.names[k] as FsName));

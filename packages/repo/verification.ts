@@ -6,6 +6,7 @@ import {
   HASH_BYTES,
   KIND,
   type KnownDirectory,
+  PROTECTION,
   type RepoPath,
   STAT,
   STAT_WIDTH,
@@ -129,6 +130,7 @@ export class Verification {
   /** Looks at a file before it is read; undefined if that says it all. */
   #look({ folder, k }: Candidate, known: KnownDirectory | undefined): Item | undefined {
     if (known === undefined || k >= known.listing.names.length) return undefined; // a commit moved on meanwhile
+    if (known.protections[k] === PROTECTION.absent) return undefined; // it was dropped meanwhile
     const path = entryPath(folder, known.listing, k);
     const place = decodePath(path);
     const finding = {

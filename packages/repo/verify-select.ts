@@ -4,6 +4,7 @@ import {
   isInside,
   KIND,
   type KnownDirectory,
+  PROTECTION,
   parentOf,
   type RepoPath,
   ROOT,
@@ -51,6 +52,7 @@ export function select(repo: Repository, { options, times, started, nowMs }: Sel
     for (let k = 1; k < known.listing.names.length; k++) {
       if (
         known.listing.kinds[k] === KIND.dir ||
+        known.protections[k] === PROTECTION.absent ||
         (wanted !== undefined && entryPath(folder, known.listing, k) !== wanted)
       )
         continue;

@@ -1,9 +1,11 @@
 import fs from 'node:fs';
+import { KIND, PROTECTION, ROOT } from '@bk/core';
 import { VerifiedTimes } from '@bk/store';
 import type { Context } from './context.ts';
-import type { Repository } from './repository.ts';
+import { publishPresence } from './presence.ts';
+import { cannotWrite, type Repository } from './repository.ts';
 import { Verification, type VerifyResult } from './verification.ts';
-import { select, type VerifyOptions } from './verify-select.ts';
+import { columns, select, type VerifyOptions } from './verify-select.ts';
 
 export type { VerifyFinding, VerifyResult } from './verification.ts';
 export type { VerifyOptions } from './verify-select.ts';
@@ -37,9 +39,37 @@ export async function verify(
       note: (good) => times?.add(good),
     });
     if (started !== undefined) times?.endPass(key);
-    return run.result();
+    times?.setOldest(oldestOf(repo, times));
   } finally {
     run.close();
     times?.close();
+  }
+  tellOthers(repo, context);
+  return run.result();
+}
+
+/** A late reader of the index: a commit may have replaced it meanwhile. */
+function oldestOf(repo: Repository, times: VerifiedTimes): number | undefined {
+  let oldest: number | undefined;
+  for (const [, known] of repo.index.below(ROOT)) {
+    for (let k = 1; k < known.listing.names.length; k++) {
+      if (known.listing.kinds[k] === KIND.dir || known.protections[k] === PROTECTION.absent) continue;
+      const { id, blake3 } = columns(known, k);
+      const time = times.timeOf(id, blake3);
+      if (time === undefined) return undefined;
+      oldest = Math.min(oldest ?? time, time);
+    }
+  }
+  return oldest;
+}
+
+/** The new date goes into the presence, if nobody else is writing; else the next command's presence has it. */
+function tellOthers(repo: Repository, context: Context): void {
+  try {
+    if (!repo.tryWriting()) return;
+    publishPresence(repo, context);
+    repo.endWriting();
+  } catch (error) {
+    if (!cannotWrite(error)) throw error;
   }
 }

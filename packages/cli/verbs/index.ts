@@ -1,20 +1,32 @@
 import type { Verb } from '../verb.ts';
 import { check } from './check.ts';
+import { clone } from './clone.ts';
 import { commit } from './commit.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
+import { copies } from './copies.ts';
+import { covered } from './covered.ts';
 import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
+import { drop } from './drop.ts';
+import { fetch } from './fetch.ts';
+import { get } from './get.ts';
 import { init } from './init.ts';
 import { log } from './log.ts';
 import { ls } from './ls.ts';
+import { push } from './push.ts';
 import { recover } from './recover.ts';
 import { reindex } from './reindex.ts';
+import { remote } from './remote.ts';
+import { repair } from './repair.ts';
 import { restore } from './restore.ts';
 import { safety } from './safety.ts';
 import { show } from './show.ts';
 import { status } from './status.ts';
+import { subset } from './subset.ts';
+import { sync } from './sync.ts';
 import { verify } from './verify.ts';
+import { where } from './where.ts';
 
 const VERBS_OF_REPO: readonly Verb[] = [
   init,
@@ -27,9 +39,21 @@ const VERBS_OF_REPO: readonly Verb[] = [
   recover,
   restore,
   safety,
+  clone,
+  remote,
+  fetch,
+  push,
+  sync,
+  subset,
+  get,
+  drop,
+  where,
+  copies,
+  covered,
   check,
   reindex,
   verify,
+  repair,
   config,
   doctor,
 ];
