@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { ContentHash, GitId } from '@bk/core';
-import { inspectPacks, inspectRefs, readConfig, readRef, tryLock } from '@bk/store';
+import { INCOMING, inspectPacks, inspectRefs, readConfig, readRef, tryLock } from '@bk/store';
 import { HistoryCheck } from './check-history.ts';
 import { checkIndex } from './check-index.ts';
 import { checkSafety } from './check-safety.ts';
@@ -105,7 +105,9 @@ function checkLeftovers(
       if (fs.existsSync(path.join(repo.layout.dot, subject))) problems.add('leftover', subject, INTERRUPTED);
     }
     for (const part of ['staging', 'journal'] as const) {
-      for (const name of namesIn(repo.layout[part])) problems.add('leftover', `${part}/${name}`, INTERRUPTED);
+      // Contents that wait to be placed, or for the rest of them, are no leftovers.
+      for (const name of namesIn(repo.layout[part]))
+        if (name !== INCOMING) problems.add('leftover', `${part}/${name}`, INTERRUPTED);
     }
     if (found.strange.length === 0 || !isStillHead(repo, found.head)) return;
     for (const source of found.strange)

@@ -7,6 +7,7 @@ import {
   type Layout,
   leasesFile,
   pendingTransactions,
+  removeUnfinishedPacks,
   SafetyNet,
 } from '@bk/store';
 import { type ApplyResult, contentOf, replayTransaction } from '@bk/worktree';
@@ -24,6 +25,7 @@ export function replayJournal(layout: Layout): ApplyResult[] {
       results.push(withPorts(layout, {}, (ports) => replayTransaction(pending, journal, ports)));
     }
   }
+  removeUnfinishedPacks(layout);
   adoptCaptured(layout);
   new Incoming(layout).tidy();
   for (const file of [layout.config, leasesFile(layout)]) clearReplacing(file);

@@ -4,7 +4,7 @@ import { BkError, type ContentHash } from '@bk/core';
 import { fsyncDirectory, fsyncFile, syncFileSystem } from './durable.ts';
 
 /** Contents that others sent and no command has placed yet: whole and verified ones under their hash, parts as `.part`. */
-const FOLDER = 'incoming';
+export const INCOMING = 'incoming';
 const WHOLE = /^[0-9a-f]{64}$/;
 const { O_RDWR, O_CREAT, O_NOFOLLOW } = fs.constants;
 /** From so many on, one sync of the file system is cheaper. */
@@ -33,7 +33,7 @@ export class Incoming {
   readonly #finished = new Set<ContentHash>();
 
   constructor(layout: { readonly staging: string }) {
-    this.folder = path.join(layout.staging, FOLDER);
+    this.folder = path.join(layout.staging, INCOMING);
   }
 
   /** Whole and verified contents. */

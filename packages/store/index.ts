@@ -13,7 +13,7 @@ export * from './clone-state.ts';
 export * from './config.ts';
 export * from './durable.ts';
 export * from './history/index.ts';
-export { Incoming, type IncomingFile } from './incoming.ts';
+export { INCOMING, Incoming, type IncomingFile } from './incoming.ts';
 export { IndexDamaged } from './index-db/damage.ts';
 export * from './index-db/departed.ts';
 export * from './index-db/index-db.ts';

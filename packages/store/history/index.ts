@@ -20,4 +20,5 @@ export { type RevContext, resolveRev } from './resolve.ts';
 export { isAncestor, missingObjects, ObjectList, packOf } from './transfer.ts';
 export { compareTreeEntries, type TreeEntry } from './tree-object.ts';
 export { diffTrees, findInTree, type TreeDifference, type TreeFile, walkTree } from './tree-walk.ts';
+export { removeUnfinishedPacks } from './unfinished.ts';
 export { PRESENCE_REFS, type Tip } from './vetting.ts';
