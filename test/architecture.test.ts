@@ -10,7 +10,7 @@ const BORDERS: Readonly<
   core: { inside: [], libraries: ['@noble/hashes'] },
   store: { inside: ['core'], libraries: ['isomorphic-git', 'better-sqlite3'] },
   // @noble/hashes is the portable stand-in for the native hash.
-  worktree: { inside: ['core'], libraries: ['@napi-rs/blake-hash', '@noble/hashes', 'ignore'] },
+  worktree: { inside: ['core'], libraries: ['@napi-rs/blake-hash', '@noble/hashes', 'ignore', 'koffi'] },
   remote: { inside: ['core'], libraries: [] },
   repo: { inside: ['core', 'store', 'worktree', 'remote'], libraries: [] },
   cli: { inside: ['repo', 'core'], libraries: ['yargs'] },
@@ -20,9 +20,9 @@ const BORDERS: Readonly<
 const WRITERS: readonly RegExp[] = [
   /^packages\/store\//, // .bk
   /^packages\/worktree\/treefs\.ts$/,
-  /^packages\/worktree\/(stage|act|apply|put)\.ts$/, // .bk/staging and .bk/safety
+  /^packages\/worktree\/(stage|act|apply|put|copy|copy-staging)\.ts$/, // .bk/staging and .bk/safety
   /^packages\/worktree\/(capabilities|mtimes)\.ts$/, // try out in .bk/staging what the file system can do
-  /^packages\/repo\/init\.ts$/, // makes .bk, and the folder that becomes a repository
+  /^packages\/repo\/(init|clone-target)\.ts$/, // makes .bk, and the folder that becomes a repository
 ];
 const WRITES =
   /\bfs\.(?:promises\b|(?:writeFile|rename|unlink|rm|rmdir|mkdir|mkdtemp|link|symlink|copyFile|cp|chmod|lchmod|chown|lchown|utimes|lutimes|truncate|appendFile|createWriteStream)\w*)/;

@@ -8,6 +8,9 @@ import {
   type ScanTask,
   scanDirectories,
 } from '@bk/worktree';
+import { type CloneFilesResult, type CloneFilesTask, cloneFiles } from './clone-files.ts';
+import { type CloneFoldersResult, type CloneFoldersTask, cloneFolders } from './clone-folders.ts';
+import { type CloneSurveyTask, type CloneTotals, surveyClone } from './clone-survey.ts';
 import {
   type LookAgainResult,
   type LookAgainTask,
@@ -30,6 +33,9 @@ export interface Tasks {
   read: { task: ReadTask; result: ReadResult };
   protect: { task: ProtectTask; result: ProtectResult };
   lookAgain: { task: LookAgainTask; result: LookAgainResult };
+  cloneSurvey: { task: CloneSurveyTask; result: CloneTotals };
+  cloneFolders: { task: CloneFoldersTask; result: CloneFoldersResult };
+  cloneFiles: { task: CloneFilesTask; result: CloneFilesResult };
 }
 export type TaskKind = keyof Tasks;
 
@@ -44,6 +50,9 @@ export function perform<K extends TaskKind>(
     read: (given) => readContents(given, onFile),
     protect: protectFiles,
     lookAgain,
+    cloneSurvey: surveyClone,
+    cloneFolders: (given) => cloneFolders(given, onFile),
+    cloneFiles: (given) => cloneFiles(given, onFile),
   };
   return table[kind](task);
 }

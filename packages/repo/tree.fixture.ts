@@ -8,9 +8,11 @@ import {
   encodeTarget,
   type FsName,
   type GitId,
+  hasOwnRecord,
   joinPath,
   KIND,
   type KnownDirectory,
+  PROTECTION,
   parseMode,
   parseMtime,
   parseRecord,
@@ -23,8 +25,9 @@ import { hashBytes } from '@bk/worktree';
 import { expect } from 'vitest';
 import { type CommitOptions, type CommitResult, commit } from './commit.ts';
 import type { Context } from './context.ts';
-import { hashAt, hasOwnRecord, idAt, recordAt } from './draft.ts';
+import { hashAt, idAt, recordAt } from './draft.ts';
 import { init } from './init.ts';
+import { ownPresence } from './presence.ts';
 import { rebuildIndex } from './rebuild.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { type StatusOptions, type StatusResult, status } from './status.ts';
@@ -285,16 +288,26 @@ function rowOf(known: KnownDirectory): [string, string][] {
   });
 }
 
+/** A row with what is absent by design. */
+function flagged(known: KnownDirectory): [string, string][] {
+  return rowOf(known).map(([name, is], k) => [
+    name,
+    known.protections[k] === PROTECTION.absent ? `${is}, absent` : is,
+  ]);
+}
+
 /** An index made from the history alone says the same, but vouches for nothing. */
 function verifyRebuild(repo: Repository, scratch: string, folders: ReadonlySet<RepoPath>): void {
   const file = path.join(scratch, 'rebuilt.sqlite');
   const rebuilt = IndexDb.open(file);
   try {
-    rebuildIndex({ index: rebuilt, history: repo.history, head: repo.head });
+    rebuildIndex({ index: rebuilt, history: repo.history, head: repo.head, own: ownPresence(repo) });
     expect(rebuilt.files).toBe(repo.index.files);
     expect(rebuilt.paths().sort()).toEqual([...folders].sort());
     for (const folder of folders)
-      expect(rowOf(rebuilt.known(folder)!)).toEqual(rowOf(repo.index.known(folder)!));
+      expect(flagged(rebuilt.known(folder)!)).toEqual(flagged(repo.index.known(folder)!));
+    expect(rebuilt.absent.folders(ROOT)).toEqual(repo.index.absent.folders(ROOT));
+    expect(rebuilt.presentFiles).toBe(repo.index.presentFiles);
     const departed = (index: IndexDb) =>
       index.departed
         .all()

@@ -270,6 +270,7 @@ describe('sync', () => {
     const still = [untouched(here), untouched(there)];
     expect(bk(['-C', here, 'sync'], { expect: [0] })['committed']).toMatchObject({ commit: null });
     expect([untouched(here), untouched(there)]).toEqual(still);
+    expect(run(['-C', here, 'sync']).stdout).toBe('nothing changed\nthere  up to date\n');
   });
 
   test('histories that went apart are told, and everything else is done', () => {

@@ -47,7 +47,7 @@ export const commit = verb({
   },
 });
 
-function policyOf(confirm: boolean, keep: boolean): DeletionPolicy | undefined {
+export function policyOf(confirm: boolean, keep: boolean): DeletionPolicy | undefined {
   if (confirm && keep)
     throw new BkError('usage', '--confirm-deletions and --keep-deletions exclude each other');
   if (confirm) return 'confirmed';
@@ -61,7 +61,7 @@ async function askAbout(deleted: readonly Change[], session: Session): Promise<D
   return (await session.confirm(question)) === true ? 'confirmed' : 'kept';
 }
 
-function commitText(result: CommitResult, session: Session, long: boolean): string {
+export function commitText(result: CommitResult, session: Session, long: boolean): string {
   const { style } = session;
   const changes = session.options.quiet ? '' : changesText(result.changes, style, long);
   const problems = [

@@ -49,5 +49,6 @@ function dropText(
   const list = dryRun ? listText('would be freed', done, style) : '';
   const kept = listText(style('yellow', 'not dropped'), refused, style);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to free' : 'freed here'}`;
-  return `${list}${kept}${done.length + refused.length === 0 ? 'nothing of it is here' : what}\n`;
+  const none = refused.length === 0 ? 'nothing of it is here' : 'nothing was freed';
+  return `${list}${kept}${done.length === 0 ? none : what}\n`;
 }

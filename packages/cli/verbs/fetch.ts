@@ -33,8 +33,13 @@ export const fetch = verb({
   },
 });
 
-export function fetchedRow(remote: FetchedRemote, style: Style): string[] {
-  const { name, head, before, moved, rewritten, presences, reason } = remote;
+function fetchedRow(remote: FetchedRemote, style: Style): string[] {
+  const told = fetchedNews(remote, style);
+  return [style('bold', safe(remote.name)), told.length === 0 ? 'nothing new' : told.join('; ')];
+}
+
+export function fetchedNews(remote: FetchedRemote, style: Style): string[] {
+  const { head, before, moved, rewritten, presences, reason } = remote;
   const told: string[] = [];
   if (reason !== undefined) told.push(style('red', safe(reason)));
   if (moved) told.push(before === null ? shortCommit(head) : `${shortCommit(before)} → ${shortCommit(head)}`);
@@ -45,7 +50,7 @@ export function fetchedRow(remote: FetchedRemote, style: Style): string[] {
     if (why !== undefined)
       told.push(`${style('yellow', 'not believed')}: presence of ${safe(whose ?? id)}: ${safe(why)}`);
   }
-  return [style('bold', safe(name)), told.length === 0 ? 'nothing new' : told.join('; ')];
+  return told;
 }
 
 function listed(names: readonly string[]): string {

@@ -26,14 +26,20 @@ export const push = verb({
   },
 });
 
-export function pushText(done: PushResult, style: Style, dryRun: boolean): string {
-  const rows = done.remotes.map((one) => pushedRow(one, style, dryRun));
-  const missing = done.remotes.map((one) => listText(`not sent to ${safe(one.name)}`, one.missing, style));
-  return exchangeText(rows, done, style) + missing.join('');
+function pushText(done: PushResult, style: Style, dryRun: boolean): string {
+  const rows = done.remotes.map((one) => {
+    const told = pushedNews(one, style, dryRun);
+    return [style('bold', safe(one.name)), told.length === 0 ? 'nothing to send' : told.join('; ')];
+  });
+  return exchangeText(rows, done, style) + done.remotes.map((one) => notSentText(one, style)).join('');
 }
 
-function pushedRow(
-  { name, head, moved, standing, reason, sent }: PushedRemote,
+export function notSentText({ name, missing }: PushedRemote, style: Style): string {
+  return listText(`not sent to ${safe(name)}`, missing, style);
+}
+
+export function pushedNews(
+  { head, moved, standing, reason, sent }: PushedRemote,
   style: Style,
   dryRun: boolean,
 ): string[] {
@@ -43,5 +49,5 @@ function pushedRow(
   if (reason !== undefined) told.push(`${style('yellow', 'not moved')}: ${safe(reason)}`);
   if (sent.files > 0)
     told.push(`${dryRun ? 'would send' : 'sent'} ${counted(sent.files, 'content')}, ${size(sent.bytes)}`);
-  return [style('bold', safe(name)), told.length === 0 ? 'nothing to send' : told.join('; ')];
+  return told;
 }

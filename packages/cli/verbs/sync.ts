@@ -3,11 +3,11 @@ import { exchangeCode, exchangeText, shortCommit } from '../exchanged.ts';
 import { count, counted, size } from '../format.ts';
 import { listText } from '../lists.ts';
 import type { Session } from '../session.ts';
-import type { Style } from '../terminal.ts';
+import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
 import { commitText, policyOf } from './commit.ts';
-import { fetchedRow } from './fetch.ts';
-import { pushText } from './push.ts';
+import { fetchedNews } from './fetch.ts';
+import { notSentText, pushedNews } from './push.ts';
 
 export const sync = verb({
   usage: 'sync [remotes..]',
@@ -69,29 +69,33 @@ function isShort(advanced: SyncedRemote['advanced']): boolean {
 
 function syncText(done: SyncResult, session: Session, dryRun: boolean): string {
   const { style } = session;
+  // What kept the histories apart was said already.
+  const pushed = new Map(done.pushed.map((one) => [one.name, one]));
+  for (const { name, reason } of done.remotes) if (reason !== undefined) pushed.delete(name);
   const rows = done.remotes.map((remote) => {
-    const [name = '', said = ''] = fetchedRow(remote, style);
-    const followed = followedText(remote, dryRun);
-    return [name, followed === '' ? said : `${said}; ${followed}`];
+    const sent = pushed.get(remote.name);
+    const told = [
+      ...fetchedNews(remote, style),
+      ...followedNews(remote, dryRun),
+      ...(sent === undefined ? [] : pushedNews(sent, style, dryRun)),
+    ];
+    return [style('bold', safe(remote.name)), told.length === 0 ? 'up to date' : told.join('; ')];
   });
   const lists = done.remotes.map(({ advanced }) => advancedLists(advanced, style));
-  // What kept the histories apart was said already.
-  const apart = new Set(done.remotes.filter(({ reason }) => reason !== undefined).map(({ name }) => name));
-  const pushed = done.pushed.filter(({ name }) => !apart.has(name));
-  const sent = pushed.length === 0 ? '' : pushText({ remotes: pushed, unreachable: [] }, style, dryRun);
+  const notSent = [...pushed.values()].map((one) => notSentText(one, style));
   const more =
     dryRun && done.committed.changes.length > 0 ? 'what would be committed would be sent too\n' : '';
   return (
     commitText(done.committed, session, false) +
     exchangeText(rows, done, style) +
     lists.join('') +
-    sent +
+    notSent.join('') +
     more
   );
 }
 
-function followedText({ advanced }: SyncedRemote, dryRun: boolean): string {
-  if (advanced === undefined || advanced.result === 'up-to-date') return '';
+function followedNews({ advanced }: SyncedRemote, dryRun: boolean): string[] {
+  if (advanced === undefined || advanced.result === 'up-to-date') return [];
   const { renamed, copied, updated, deleted } = advanced.applied;
   const counts = [
     [renamed, 'moved'],
@@ -103,7 +107,7 @@ function followedText({ advanced }: SyncedRemote, dryRun: boolean): string {
   const { files, bytes } = advanced.transferred;
   if (files > 0) told.push(`${counted(files, 'content')} fetched, ${size(bytes)}`);
   const verbed = dryRun ? 'would follow to' : 'followed to';
-  return [`${verbed} ${shortCommit(advanced.commit)}`, ...told].join(', ');
+  return [[`${verbed} ${shortCommit(advanced.commit)}`, ...told].join(', ')];
 }
 
 function advancedLists(advanced: SyncedRemote['advanced'], style: Style): string {

@@ -1,0 +1,229 @@
+import fs from 'node:fs';
+import {
+  BkError,
+  decodePath,
+  type FsPath,
+  type ObjectId,
+  PROTECTION,
+  type Protection,
+  type RepoPath,
+  STAT_WIDTH,
+} from '@bk/core';
+import { SafetyNet } from '@bk/store';
+import {
+  bytePath,
+  Copier,
+  copySymlink,
+  KEEPS_NONE,
+  nodePath,
+  putStat,
+  reasonOf,
+  removeStaged,
+  TreeFs,
+  type WantedFile,
+  withHeldDirectory,
+} from '@bk/worktree';
+
+/** Where a clone copies from and to. */
+export interface ClonePlaces {
+  /** Of this run: what a thread keeps open is for it alone. */
+  readonly key: string;
+  /** Root of the files; undefined: they cannot be opened here. */
+  readonly source: string | undefined;
+  /** Folder of staging that mirrors the tree. Absolute. */
+  readonly tree: string;
+  readonly safety: string;
+  readonly staging: string;
+  /** An interrupted run may have left files in staging. */
+  readonly resumed: boolean;
+}
+
+/** A file that is to be copied, by its record. */
+export interface CloneFile {
+  readonly path: RepoPath;
+  readonly wanted: WantedFile;
+  /** Files with the same are one file with several names. */
+  readonly linked?: ObjectId;
+  /** Why the file at its path was no help. */
+  readonly reason?: string;
+}
+
+/** A file of staging as it is now. */
+export interface Made {
+  readonly stats: BigInt64Array;
+  readonly mode: number;
+  readonly protection: Protection;
+}
+
+export interface CloneFilesTask extends ClonePlaces {
+  readonly files: readonly CloneFile[];
+}
+
+export interface CloneFilesResult {
+  /** Of each file: as it is now, or why it could not be had. */
+  readonly made: readonly (Made | string)[];
+  readonly touched: Uint8Array;
+}
+
+export const NOT_HERE = 'its content cannot be had from there';
+const LONG_PATH = 3_000;
+
+/** Copies single files into staging, in any folder. */
+export function cloneFiles(task: CloneFilesTask, onBytes?: (bytes: number) => void): CloneFilesResult {
+  const cloner = FileCloner.of(task, onBytes);
+  const made = task.files.map((file) => {
+    const whole = decodePath(file.path);
+    const slash = whole.lastIndexOf('/');
+    const folder = whole.slice(0, Math.max(0, slash)) as FsPath;
+    return cloner.inFolder(folder, (at) => cloner.make(file, at + whole.slice(slash + 1)));
+  });
+  return { made, touched: cloner.takeTouched() };
+}
+
+let current: FileCloner | undefined;
+
+/** Brings one file after the other into staging and the net; one for each thread and clone. */
+export class FileCloner {
+  readonly places: ClonePlaces;
+  readonly #source: TreeFs | undefined;
+  readonly #net: SafetyNet;
+  readonly #root: string;
+  readonly copier: Copier;
+  #onBytes: (bytes: number) => void = () => {};
+
+  constructor(places: ClonePlaces) {
+    this.places = places;
+    this.#source = places.source === undefined ? undefined : new TreeFs(places.source);
+    this.#net = new SafetyNet(places);
+    this.#root = bytePath(places.tree);
+    this.copier = new Copier((bytes) => this.#onBytes(bytes));
+  }
+
+  static of(places: ClonePlaces, onBytes: (bytes: number) => void = () => {}): FileCloner {
+    let cloner = current;
+    if (cloner?.places.key !== places.key) {
+      FileCloner.close();
+      cloner = new FileCloner(places);
+    }
+    current = cloner;
+    cloner.#onBytes = onBytes;
+    return cloner;
+  }
+
+  static close(): void {
+    const cloner = current;
+    if (cloner !== undefined) cloner.#source?.close();
+    current = undefined;
+  }
+
+  /** A file that came another way is counted too. */
+  counted(bytes: number): void {
+    this.#onBytes(bytes);
+    this.#onBytes(0);
+  }
+
+  takeTouched(): Uint8Array {
+    const touched = this.#net.touched.slice();
+    this.#net.touched.fill(0);
+    return touched;
+  }
+
+  /** Calls `work` with the byte string that names of a folder of staging are appended to. */
+  inFolder<T>(folder: FsPath, work: (at: string) => T): T {
+    if (folder === '') return work(`${this.#root}/`);
+    const place = `${this.#root}/${folder}/`;
+    if (place.length < LONG_PATH) return work(place);
+    return withHeldDirectory(this.#root, folder, (held) => work(`${held}/`));
+  }
+
+  /** Copies a file from its path in the source. @param at where to, in staging. @returns why it could not be had */
+  make(file: CloneFile, at: string): Made | string {
+    const { wanted } = file;
+    if (this.places.resumed) {
+      const there = this.#there(file, at);
+      if (there !== undefined) return there;
+    }
+    if (wanted.size === 0)
+      return this.#created(() => this.copier.makeEmpty(at, wanted)) ?? this.finish(file, at);
+    const from = this.#sourceOf(file.path);
+    if (typeof from !== 'string') return from.reason;
+    return this.#created(() => this.copier.copy(from, at, wanted)) ?? this.finish(file, at);
+  }
+
+  link(target: string, at: string, mtimeNs: bigint): Made | string {
+    if (this.places.resumed) removeStaged(at);
+    try {
+      copySymlink(target, at, mtimeNs);
+    } catch (error) {
+      const code = String((error as NodeJS.ErrnoException).code);
+      if (KEEPS_NONE.has(code)) return 'the file system has no symbolic links';
+      return cannotHold(error);
+    }
+    return madeOf(fs.lstatSync(nodePath(at), { bigint: true }), PROTECTION.none);
+  }
+
+  /** A file that is whole in staging: its content gets its name in the net. */
+  finish({ wanted }: CloneFile, at: string): Made {
+    const stat = fs.lstatSync(nodePath(at), { bigint: true });
+    const protection = this.#net.protect(nodePath(at), {
+      blake3: wanted.blake3,
+      inode: stat.ino,
+      size: wanted.size,
+    });
+    if (protection !== PROTECTION.link) return madeOf(stat, protection);
+    return madeOf(fs.lstatSync(nodePath(at), { bigint: true }), protection);
+  }
+
+  /** What an interrupted run left there: used if it is whole, else removed, its name in the net first. */
+  #there(file: CloneFile, at: string): Made | undefined {
+    const stat = fs.lstatSync(nodePath(at), { bigint: true, throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    if (stat.isFile() && this.copier.isWhole(at, file.wanted)) return this.finish(file, at);
+    this.#net.unprotect({ blake3: file.wanted.blake3, inode: stat.ino, size: file.wanted.size });
+    removeStaged(at);
+    return undefined;
+  }
+
+  #sourceOf(file: RepoPath): string | { readonly reason: string } {
+    if (this.#source === undefined) return { reason: NOT_HERE };
+    const whole = decodePath(file);
+    const slash = whole.lastIndexOf('/');
+    try {
+      const folder = this.#source.openFolder(whole.slice(0, Math.max(0, slash)) as FsPath);
+      return folder.prefix + whole.slice(slash + 1);
+    } catch (error) {
+      if (error instanceof BkError) return { reason: 'its folder belongs to another repository now' };
+      return { reason: reasonOf(error) };
+    }
+  }
+
+  /** @returns why this file system cannot hold such a file, or what `create` returns */
+  #created(create: () => string | undefined): string | undefined {
+    try {
+      return create() ?? undefined;
+    } catch (error) {
+      return cannotHold(error);
+    }
+  }
+}
+
+function madeOf(stat: fs.BigIntStats, protection: Protection): Made {
+  const stats = new BigInt64Array(STAT_WIDTH);
+  putStat(stats, 0, stat);
+  return { stats, mode: Number(stat.mode & 0o7777n), protection };
+}
+
+const CANNOT: Readonly<Record<string, string>> = {
+  EINVAL: 'the file system cannot hold this name',
+  EILSEQ: 'the file system cannot hold this name',
+  ENAMETOOLONG: 'the file system cannot hold so long a name',
+  EEXIST: 'the file system has another name that differs from it only by case',
+  EFBIG: 'the file system cannot hold so large a file',
+};
+
+/** What a file system cannot hold is a result; everything else ends the command. @throws the error itself */
+export function cannotHold(error: unknown): string {
+  const reason = CANNOT[String((error as NodeJS.ErrnoException).code)];
+  if (reason === undefined) throw error;
+  return reason;
+}

@@ -1,0 +1,155 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { BkError, type Subset, subsetHash } from '@bk/core';
+import {
+  CLONE_FILE,
+  type CloneState,
+  DOT_BK,
+  fsyncDirectory,
+  initHistory,
+  type Layout,
+  layoutOf,
+  readCloneState,
+  readConfig,
+} from '@bk/store';
+
+/** What is at the destination of a clone. */
+export type Target = { readonly root: string; readonly layout: Layout } & (
+  | { readonly is: 'free'; readonly exists: boolean }
+  /** An unfinished clone of the same parts of the same repository. */
+  | { readonly is: 'begun'; readonly state: CloneState }
+  /** A finished one. */
+  | { readonly is: 'done' }
+);
+
+export interface Wanted {
+  /** Id of the repository that is to be cloned. */
+  readonly source: string;
+  readonly subset: Subset;
+}
+
+/** What `.bk` may hold of a clone that was killed before it could write down what it is. */
+const BEGINNINGS = new Set(['lock.sqlite', 'lock.sqlite-journal', `${CLONE_FILE}.tmp`]);
+
+/**
+ * Looks at the destination, and changes nothing.
+ * @throws BkError 'refused' if anything else is there, 'inside-repository', 'not-found' without a parent folder
+ */
+export function lookAtTarget(dst: string, wanted: Wanted): Target {
+  const exists = existingFolder(dst);
+  const root = exists ? fs.realpathSync.native(dst) : path.join(realParent(dst), path.basename(dst));
+  refuseInside(path.dirname(root), dst);
+  if (path.basename(root) === DOT_BK) throw refused(dst, 'that name is kept for bk itself');
+  const layout = layoutOf(root);
+  if (!exists) return { root, layout, is: 'free', exists };
+  const names = fs.readdirSync(root);
+  if (!names.includes(DOT_BK)) {
+    if (names.length > 0) throw refused(dst, 'the folder is not empty');
+    return { root, layout, is: 'free', exists };
+  }
+  return repositoryAt(dst, layout, { names, wanted });
+}
+
+function repositoryAt(
+  dst: string,
+  layout: Layout,
+  { names, wanted }: { readonly names: readonly string[]; readonly wanted: Wanted },
+): Target {
+  const { root } = layout;
+  if (!fs.lstatSync(layout.dot).isDirectory()) throw refused(dst, 'there is a .bk that is not a folder');
+  const state = readCloneState(layout);
+  if (state !== undefined) {
+    const same = state.source === wanted.source && subsetHash(state.subset) === subsetHash(wanted.subset);
+    if (!same) throw refused(dst, 'an unfinished clone of something else is there', UNFINISHED);
+    // What came to be there meanwhile is left alone, but before anything was placed nothing may be there.
+    if (state.missing === undefined && names.length > 1)
+      throw refused(dst, 'other files came to be there since the clone was begun');
+    return { root, layout, is: 'begun', state };
+  }
+  const config = readConfig(layout.config);
+  if (config === undefined) {
+    const begun = names.length === 1 && fs.readdirSync(layout.dot).every((name) => BEGINNINGS.has(name));
+    if (begun) return { root, layout, is: 'free', exists: true };
+    throw refused(dst, 'an unfinished repository is there');
+  }
+  const { include = [], exclude = [] } = config.subset ?? {};
+  const origin = Object.values(config.remotes ?? {}).some(({ id }) => id === wanted.source);
+  if (origin && subsetHash({ include, exclude }) === subsetHash(wanted.subset))
+    return { root, layout, is: 'done' };
+  throw refused(dst, 'a repository is there already');
+}
+
+/** Makes the folder and its `.bk`, and nothing in it. @returns which of them were made, for taking them back */
+export function makeTarget({ root, layout }: Target): string[] {
+  const made: string[] = [];
+  for (const folder of [root, layout.dot]) {
+    if (fs.existsSync(folder)) continue;
+    fs.mkdirSync(folder, folder === root ? 0o777 : 0o700);
+    fsyncDirectory(path.dirname(folder));
+    made.push(folder);
+  }
+  fs.chmodSync(layout.dot, 0o700);
+  return made;
+}
+
+/** Takes back what makeTarget made. */
+export function unmakeTarget(made: readonly string[]): void {
+  for (const folder of [...made].reverse()) fs.rmSync(folder, { recursive: true, force: true });
+}
+
+/** The parts of a `.bk` that wait for a repository. */
+export function makeSkeleton(layout: Layout): void {
+  for (const part of [layout.safety, layout.staging, layout.journal])
+    fs.mkdirSync(part, { recursive: true, mode: 0o700 });
+  initHistory(layout.history);
+}
+
+function existingFolder(dst: string): boolean {
+  const itself = fs.lstatSync(dst, { throwIfNoEntry: false });
+  if (itself === undefined) return false;
+  const stat = fs.statSync(dst, { throwIfNoEntry: false });
+  if (stat === undefined) throw refused(dst, 'it is a link that leads nowhere');
+  if (!stat.isDirectory()) throw refused(dst, 'it is not a folder');
+  return true;
+}
+
+function realParent(dst: string): string {
+  const parent = path.dirname(dst);
+  try {
+    const real = fs.realpathSync.native(parent);
+    if (fs.statSync(real).isDirectory()) return real;
+  } catch (error) {
+    if (!['ENOENT', 'ENOTDIR'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
+  }
+  throw new BkError('not-found', `cannot clone to ${dst}: there is no folder ${parent}`, {
+    path: dst,
+    hint: 'make the folder first; if a disk should be mounted there, mount it first',
+  });
+}
+
+function refuseInside(start: string, dst: string): void {
+  for (let folder = start; ; folder = path.dirname(folder)) {
+    const inside = path.basename(folder) === DOT_BK || isFolder(path.join(folder, DOT_BK));
+    if (inside) {
+      throw new BkError('inside-repository', `cannot clone to ${dst}: it lies in the repository ${folder}`, {
+        path: dst,
+        hint: 'choose a folder that is in no repository, best on another disk',
+      });
+    }
+    if (folder === path.dirname(folder)) return;
+  }
+}
+
+function isFolder(file: string): boolean {
+  return fs.lstatSync(file, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+const UNFINISHED = 'give the same command as the first time to finish it, or remove the folder';
+
+function refused(
+  dst: string,
+  why: string,
+  hint = 'choose a folder that is empty or does not exist yet',
+): BkError {
+  return new BkError('refused', `cannot clone to ${dst}: ${why}`, { path: dst, hint });
+}

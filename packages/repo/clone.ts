@@ -1,0 +1,71 @@
+import path from 'node:path';
+import { BkError, parseSubset } from '@bk/core';
+import { checkedName } from '@bk/store';
+import { lookAtFinished } from './clone-again.ts';
+import { Cloning } from './clone-make.ts';
+import {
+  type CloneOptions,
+  type ClonePlan,
+  type CloneResult,
+  type CloneWork,
+  planClone,
+} from './clone-plan.ts';
+import { checkSpace } from './clone-space.ts';
+import { lookAtTarget, makeTarget, unmakeTarget } from './clone-target.ts';
+import type { Context } from './context.ts';
+import { Pool } from './pool.ts';
+
+export type { CloneOptions, CloneResult } from './clone-plan.ts';
+export { type CloneSource, cloneSourceOf, openCloneSource } from './clone-source.ts';
+
+/**
+ * Makes a new repository at `dst` with the whole history and the contents of a subset, each verified. Until it is whole
+ * there is no config.json, so it is no repository yet; the same call goes on where an interrupted one was.
+ * @throws BkError 'refused' if anything else is at `dst`, 'no-space' before anything is made, 'inside-repository', 'locked'
+ */
+export async function clone(dst: string, options: CloneOptions, context: Context): Promise<CloneResult> {
+  const subset = parseSubset(options.include ?? [], options.exclude ?? []);
+  if (options.name !== undefined) checkedName(options.name);
+  const target = lookAtTarget(path.resolve(dst), { source: options.from.facts.id, subset });
+  if (target.is === 'done') {
+    const { id, commit, files, bytes, missing } = lookAtFinished(target.layout);
+    return { root: target.root, id, commit: commit ?? null, files, bytes, missing, warnings: [] };
+  }
+  const pool = new Pool();
+  try {
+    return await run({ target, subset, options, context, pool });
+  } finally {
+    pool.close();
+  }
+}
+
+async function run(work: CloneWork): Promise<CloneResult> {
+  const { target, options } = work;
+  const begun = target.is === 'begun' ? target.state : undefined;
+  const { repository, facts } = options.from;
+  const commit = begun?.commit === undefined ? (facts.head ?? null) : begun.commit;
+  // Of a repository that can be opened here, everything is known before anything is made.
+  const plan =
+    repository === undefined ? undefined : await planClone(work, repository.layout.history, commit);
+  if (options.dryRun === true) return foreseen(target.root, plan);
+  if (plan !== undefined && begun === undefined)
+    checkSpace(target.root, plan.totals, repository?.layout.root);
+  const made = makeTarget(target);
+  const cloning = new Cloning(work);
+  try {
+    return await cloning.run(plan, begun, commit);
+  } catch (error) {
+    if (!cloning.hasCopied) unmakeTarget(made);
+    throw error;
+  }
+}
+
+function foreseen(root: string, plan: ClonePlan | undefined): CloneResult {
+  if (plan === undefined) {
+    throw new BkError('refused', 'cannot say what would be copied: the history is not here yet', {
+      hint: 'leave out --dry-run',
+    });
+  }
+  const { commit, totals, warnings } = plan;
+  return { root, id: null, commit, files: totals.files, bytes: totals.bytes, missing: [], warnings };
+}
