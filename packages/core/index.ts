@@ -3,8 +3,9 @@
  * bytes come in as arguments, results come out in a definite order. One noun or verb a file. Tests use literals.
  *
  * Nouns: path (names and their encoding), ids, record (canonical JSON), listing (a directory seen), entry (tracked and
- * seen), change, commit (message and trailers), plan (steps as data), error. Verbs: identify (which object is this
- * file), diff, brakes (absurd results stop).
+ * seen), change, commit (message and trailers), plan (steps as data), subset, presence, error. Verbs: identify (which
+ * object is this file), diff, brakes (absurd results stop), advance (from one tree to another), conserve (nothing is
+ * lost by a plan), copies and covered (what is counted), proof (what may be dropped).
  */
 export * from './advance.ts';
 export * from './advance-change.ts';

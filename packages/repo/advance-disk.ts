@@ -4,7 +4,6 @@ import {
   decodeName,
   type EntryExpectation,
   hasAbsent,
-  isInside,
   isWhollyAbsent,
   KIND,
   type KnownDirectory,
@@ -129,8 +128,22 @@ export function refuseUnlessClean(
     });
 }
 
-/** Whether a path is at, above or below one of these. */
+/** Whether a path is at, above or below one of these; they are gone through when it is first asked. */
 export function touches(paths: Iterable<RepoPath>): (path: RepoPath) => boolean {
-  const all = [...paths];
-  return (path) => all.some((other) => isInside(other, path) || isInside(path, other));
+  const exact = new Set<RepoPath>();
+  const above = new Set<RepoPath>();
+  let known = false;
+  const learn = (): void => {
+    known = true;
+    for (const path of paths) {
+      exact.add(path);
+      for (let at = path; at !== ROOT && !above.has(at); at = parentOf(at)) above.add(at);
+    }
+  };
+  return (path) => {
+    if (!known) learn();
+    if (path === ROOT) return exact.size > 0;
+    for (let at = path; at !== ROOT; at = parentOf(at)) if (exact.has(at)) return true;
+    return above.has(path);
+  };
 }

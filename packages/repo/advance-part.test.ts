@@ -72,3 +72,55 @@ describe('advance of a part', () => {
     await same();
   });
 });
+
+it('mass deletion is told by what is here', async () => {
+  await twins((tree) => {
+    for (let n = 0; n < 60; n++) tree.write(`${n < 20 ? 'in' : 'out'}/${n}`, `text ${n}`);
+  });
+  await b.with((repo) => {
+    repo.beginWriting();
+    setAbsent(repo, ['out' as RepoPath], b.context);
+  });
+  fs.rmSync(b.at('out'), { recursive: true });
+  fs.rmSync(a.at('in'), { recursive: true });
+  await a.commit();
+  await expect(follow()).rejects.toMatchObject({ code: 'refused', message: /20 of 20 files/ });
+  expect(fs.readdirSync(b.at('in')).length).toBe(20);
+  expect(await follow({ allowMassDelete: true })).toMatchObject({ applied: { deleted: 20 } });
+});
+
+describe('a folder whose disk is not mounted', () => {
+  const offline = () =>
+    b.with((repo) => {
+      repo.beginWriting();
+      const folder = 'disk' as RepoPath;
+      repo.index.write({ put: new Map([[folder, { ...repo.index.known(folder)!, mount: true }]]) });
+    });
+
+  it.each<[string, () => void]>([
+    ['gets no new file', () => a.write('disk/new', 'new')],
+    ['gets no folder', () => a.mv('other', 'disk/other')],
+    ['loses no file', () => fs.unlinkSync(a.at('disk/x'))],
+  ])('%s under its empty mount point', async (_, change) => {
+    await twins((tree) => {
+      for (const name of ['disk/x', 'other/y']) tree.write(name, `text of ${name}`);
+    });
+    await offline();
+    fs.unlinkSync(b.at('disk/x'));
+    change();
+    await a.commit();
+    await expect(follow()).rejects.toMatchObject({ code: 'refused', path: 'disk' });
+    expect(fs.readdirSync(b.at('disk'))).toEqual([]);
+  });
+
+  it('hinders nothing elsewhere', async () => {
+    await twins((tree) => {
+      for (const name of ['disk/x', 'other/y']) tree.write(name, `text of ${name}`);
+    });
+    await offline();
+    fs.unlinkSync(b.at('disk/x'));
+    a.write('other/new', 'new');
+    await a.commit();
+    expect(await follow()).toMatchObject({ applied: { copied: 1 } });
+  });
+});

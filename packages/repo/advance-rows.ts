@@ -34,6 +34,7 @@ import { LiveTree } from './live-tree.ts';
 import { addRecordOnly } from './rebuild.ts';
 import type { Repository } from './repository.ts';
 import { RowBuilder } from './row-builder.ts';
+import { isAtOrBelow } from './survey.ts';
 
 export interface Advancing {
   readonly repo: Repository;
@@ -180,9 +181,10 @@ class Rows {
   ): void {
     const { repo, looked, failed, plan } = this.#given;
     const { history } = repo;
-    const absent = plan.absent.has(path);
-    const seen = failed.has(path) || absent ? undefined : looked.get(path);
-    const origin = absent || failed.has(path) || seen !== undefined ? undefined : this.#origin(path, record);
+    // What could not be brought to its path, alone or with its folder, is not here: never a deletion of ours.
+    const absent = plan.absent.has(path) || isAtOrBelow(path, failed);
+    const seen = absent ? undefined : looked.get(path);
+    const origin = absent || seen !== undefined ? undefined : this.#origin(path, record);
     if (seen !== undefined) this.#placed(row, { name, record, seen }, observedNs);
     else if (origin !== undefined) row.addKnown(origin.known, origin.k, this.#isRacy(origin, observedNs));
     else addRecordOnly(row, { name, record, history, absent });

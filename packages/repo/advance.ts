@@ -106,9 +106,9 @@ interface Following {
 async function follow(given: Following): Promise<Advanced> {
   const { repo, to, decision, options, context } = given;
   const change = changeOf(given);
-  refuseUnlessClean(decision, touches(change.before.files.map(({ path }) => path).slice(0, 10_000)));
+  refuseUnlessClean(decision, touches(pathsOf(change)));
   const wish = plan(given, change, (file) => ({ source: '', how: 'copy', ...contentOf(file) }));
-  refuseAbsurd(given, change, wish);
+  refuseAbsurd(given, wish);
   if (options.dryRun === true)
     return { result: 'fast-forward', commit: to, ...NOTHING, applied: wish.applied };
   const brought = await bring(repo, wish.needs.map(contentOf), options.from, context);
@@ -151,6 +151,13 @@ function changeOf({ repo, to, disk }: Following): HistoryChange {
   return treeChange(history, before, after, { stateOf: disk.stateOf, holdsMore: disk.holdsMore, mayContain });
 }
 
+/** Of all that leaves, comes or moves. */
+function* pathsOf({ before, after, moved }: HistoryChange): Generator<RepoPath> {
+  for (const { path } of before.files) yield path;
+  for (const { path } of after.files) yield path;
+  for (const { from, to } of moved) yield* [from, to];
+}
+
 function plan(
   { repo, to, disk }: Following,
   change: HistoryChange,
@@ -177,11 +184,11 @@ function sourceOf(brought: Brought, file: FileAt): PlacedContent | undefined {
   );
 }
 
-function refuseAbsurd({ repo, options }: Following, change: HistoryChange, wish: TreePlan): void {
+/** By what is here: what is absent by design is not deleted here, and makes nothing seem little. */
+function refuseAbsurd({ repo, options }: Following, { deleted, replaced }: TreePlan): void {
   if (options.allowMassDelete === true || options.dryRun === true) return;
-  const alive = new Set(change.after.files.map(({ id }) => id));
-  const deleted = change.before.files.filter(({ id }) => !alive.has(id)).length;
-  const verdict = brake({ trackedFiles: repo.index.files, deleted, replaced: wish.replaced.length });
+  const trackedFiles = repo.index.presentFiles;
+  const verdict = brake({ trackedFiles, deleted: deleted.length, replaced: replaced.length });
   if (verdict.refuse) throw new BkError('refused', `refused: ${verdict.reason}`, { hint: verdict.hint });
 }
 

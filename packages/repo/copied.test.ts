@@ -135,6 +135,23 @@ describe('a copied .bk', () => {
     expect(changes).toMatchObject([{ type: 'modified', path: 'a' }]);
   });
 
+  test('of a copy that said nothing yet: what is not here by design is not deleted, the index lost too', async () => {
+    const original = path.join(tree.base, 'photos');
+    await filled(original);
+    await at(original, (repo) => {
+      repo.beginWriting();
+      setAbsent(repo, ['sub/c' as RepoPath], context);
+    });
+    fs.rmSync(path.join(original, 'sub'), { recursive: true });
+    const [first, second] = [path.join(tree.base, 'first'), path.join(tree.base, 'second')];
+    copied(original, first);
+    await at(first, (repo) => expect(repo.notice).toBeDefined());
+    copied(first, second);
+    await at(second, (repo) => expect(repo.notice).toBeDefined());
+    fs.rmSync(layoutOf(second).index);
+    await at(second, async (repo) => expect((await status(repo, {}, context)).changes).toEqual([]));
+  });
+
   test('keeps no promise of the original', async () => {
     const original = path.join(tree.base, 'photos');
     await filled(original);

@@ -22,8 +22,10 @@ export function separated({ root, history }: Pick<Layout, 'root' | 'history'>, c
   if (isKnown) taken.add(config.name);
   const name = freeName(config.name, path.basename(root), taken);
   const called = name === config.name ? '' : `, and is called “${name}”`;
+  // A copy that has said nothing yet goes by the word of the one that it is a copy of itself; so does its copy.
+  const copyOf = isKnown ? config.id : (config.copyOf ?? config.id);
   return {
-    config: { ...kept, id: randomUUID(), name, copyOf: config.id, volume: volumeFactsOfCopy(root, before) },
+    config: { ...kept, id: randomUUID(), name, copyOf, volume: volumeFactsOfCopy(root, before) },
     notice: `this is a copy of “${config.name}”: it has an id of its own now${called}`,
   };
 }

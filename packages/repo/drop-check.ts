@@ -1,5 +1,6 @@
 import type fs from 'node:fs';
 import { type ContentHash, KIND, type Listing, type RepoPath, STAT, STAT_WIDTH, timeNs } from '@bk/core';
+import { VerifiedTimes } from '@bk/store';
 import { putStat } from '@bk/worktree';
 import { hashAt } from './draft.ts';
 import { type Ground, groundOf } from './ground.ts';
@@ -19,10 +20,13 @@ export interface AsRecorded {
 export class Checking {
   readonly #tree: LiveTree;
   readonly #root: string;
+  /** Rot keeps the stat: of these every file is read. */
+  readonly #rotten: ReadonlySet<ContentHash>;
   #ground: Ground | undefined;
 
-  constructor(root: string) {
+  constructor({ root, index }: { readonly root: string; readonly index: string }) {
     this.#root = root;
+    this.#rotten = VerifiedTimes.rottenIn(index);
     this.#tree = new LiveTree(root);
   }
 
@@ -37,7 +41,8 @@ export class Checking {
     const now = new BigInt64Array(STAT_WIDTH);
     putStat(now, 0, stat);
     if (typeOfStat(stat) !== type || !isAsListed(stat, now, listing, k)) return CHANGED;
-    const vouched = this.#vouches(now, listing, { k, observedNs: known.observedNs });
+    const vouched =
+      !this.#rotten.has(blake3) && this.#vouches(now, listing, { k, observedNs: known.observedNs });
     if (!vouched && this.#tree.content(path) !== blake3) return CHANGED;
     return { path, type, blake3, size, stat };
   }

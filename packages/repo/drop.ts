@@ -91,7 +91,7 @@ class Dropping {
     this.#repo = repo;
     this.#options = options;
     this.#context = context;
-    this.#checking = new Checking(repo.layout.root);
+    this.#checking = new Checking(repo.layout);
     this.#net = new SafetyNet(repo.layout);
   }
 

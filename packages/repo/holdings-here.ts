@@ -14,6 +14,7 @@ import {
   STAT_WIDTH,
   timeNs,
 } from '@bk/core';
+import { VerifiedTimes } from '@bk/store';
 import { bytePath, nodePath, putStat, volumeOf, withPlace } from '@bk/worktree';
 import { entryPath } from './draft.ts';
 import { type Ground, groundOf } from './ground.ts';
@@ -38,6 +39,8 @@ export class HereNow {
   readonly #ways = new Map<RepoPath, Way>();
   readonly #volumes = new Map<bigint, string>();
   readonly #ahead: SeenAhead | undefined;
+  /** Rot keeps the stat: of these every file is read. */
+  readonly #rotten: ReadonlySet<ContentHash>;
   #tree: LiveTree | undefined;
 
   /** @param ahead what was looked at already */
@@ -45,6 +48,7 @@ export class HereNow {
     this.#ahead = ahead;
     this.volume = volume;
     this.#root = repo.layout.root;
+    this.#rotten = VerifiedTimes.rottenIn(repo.layout.index);
     this.#ground = groundOf(repo.layout.root);
     this.#device = fs.lstatSync(repo.layout.root, { bigint: true }).dev;
   }
@@ -58,11 +62,13 @@ export class HereNow {
   /** The volume on which entry `k` of a row is now, with the content that the row says; undefined: it is not here. */
   volumeOf(folder: RepoPath, known: KnownDirectory, k: number, blake3: ContentHash): string | undefined {
     if (known.protections[k] === PROTECTION.absent || this.#way(folder) === 'blocked') return undefined;
-    if (this.#ahead?.get(folder)?.[k] === 1) return this.volume;
+    const isRotten = this.#rotten.has(blake3);
+    if (!isRotten && this.#ahead?.get(folder)?.[k] === 1) return this.volume;
     const at = entryPath(folder, known.listing, k);
     const now = this.#look(decodePath(at));
     if (now === undefined || !isOfKind(now, known.listing.kinds[k])) return undefined;
-    if (!this.#isVouched(now, known, k) && !this.#isRead(at, blake3)) return undefined;
+    const isVouched = !isRotten && this.#isVouched(now, known, k);
+    if (!isVouched && !this.#isRead(at, blake3)) return undefined;
     return now.dev === this.#device ? this.volume : this.#otherVolume(at, now.dev);
   }
 

@@ -49,6 +49,7 @@ import {
   receivePack,
   releaseLease,
   updateRef,
+  VerifiedTimes,
 } from '@bk/store';
 import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
 import { clearIncoming } from './exchange-incoming.ts';
@@ -210,8 +211,9 @@ class RepositoryHost implements Host {
     const { layout } = this.#repo;
     return this.#writingNow(() => {
       const places = this.#places(contents);
+      const rotten = VerifiedTimes.rottenIn(layout.index);
       const held = contents.map((content) =>
-        this.#prove(content, places.get(content.blake3) ?? [], rehash ?? false),
+        this.#prove(content, places.get(content.blake3) ?? [], rehash === true || rotten.has(content.blake3)),
       );
       const kept = held.filter((one) => one.held).map(({ blake3 }) => blake3);
       if (kept.length === 0) return { forMs: 0, volume, contents: held };
@@ -363,7 +365,7 @@ class RepositoryHost implements Host {
     }
   }
 
-  /** The stat that vouched for the file must still be its stat; in any doubt the file is read. */
+  /** The stat that vouched for the file must still be its stat; in any doubt, and where rot was found, it is read. */
   #prove({ blake3, size }: Content, places: readonly Place[], rehash: boolean): Held {
     const device = fs.statSync(this.#repo.layout.root, { bigint: true }).dev;
     for (const place of places) {

@@ -1,5 +1,6 @@
 /**
- * repo: the verbs, one file each, and the only place where core, store and worktree are wired together.
+ * repo: the verbs, one file each, and the only place where core, store, worktree and remote are wired
+ * together.
  *
  * Every verb is observe → decide → do → record → report: only core decides, what makes a change visible is written
  * last, and the result is plain data, exactly the JSON document of SPEC 3. A verb is a function of an opened

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { hasOwnRecord, KIND, type RepoPath, STAT, STAT_WIDTH } from '@bk/core';
+import { hasOwnRecord, KIND, PROTECTION, type RepoPath, ROOT, STAT, STAT_WIDTH } from '@bk/core';
 import { IndexDb } from '@bk/store';
 import { describe, expect, test } from 'vitest';
 import { hashAt, idAt, recordAt } from './draft.ts';
@@ -41,6 +41,21 @@ describe('an index made from the history', () => {
       expect(
         [STAT.inode, STAT.ctime, STAT.birth].map((column) => known.listing.stats[2 * STAT_WIDTH + column]),
       ).toEqual([0n, 0n, 0n]);
+    } finally {
+      index.close();
+      fs.rmSync(dir, { recursive: true });
+    }
+  });
+
+  test('of a part of the tree, with no word of what is here: all of it may be away, nothing was deleted', () => {
+    using past = newPast();
+    past.commit({ a: file(1), 'd/x': file(2) });
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-rebuild-'));
+    const index = IndexDb.open(path.join(dir, 'index.sqlite'));
+    try {
+      rebuildIndex({ index, history: past.repo.history, head: past.repo.head, limited: true });
+      const flags = [ROOT, at('d')].map((folder) => [...index.known(folder)!.protections].slice(1));
+      expect(flags.flat()).toEqual([PROTECTION.absent, PROTECTION.absent, PROTECTION.absent]);
     } finally {
       index.close();
       fs.rmSync(dir, { recursive: true });

@@ -30,7 +30,7 @@ export interface RebuildOptions {
   readonly index: IndexDb;
   readonly history: HistoryReader;
   readonly head: GitId | undefined;
-  /** What this repository said last that it holds; absent: it never said, and holds everything. */
+  /** What this repository said last that it holds; absent: it never said, and holds everything, unless it is limited. */
   readonly own?: Presence | undefined;
   /** This repository wants a part of the tree only: what came into the head since need not be here. */
   readonly limited?: boolean;
@@ -81,8 +81,9 @@ type Here = GitId | 'all' | undefined;
 
 /** Where nothing was absent and all is wanted, nothing is: also what came into the head since is here, or was deleted. */
 function presentOf({ own, limited }: RebuildOptions): Here {
-  const all = own === undefined || (own.facts.whole === true && limited !== true);
-  return all ? 'all' : own.present;
+  // It said what is here when it was made: if that is lost, nothing tells a file that was deleted from one that never came.
+  if (own === undefined) return limited === true ? undefined : 'all';
+  return own.facts.whole === true && limited !== true ? 'all' : own.present;
 }
 
 function oldRow(index: IndexDb, path: RepoPath): KnownDirectory | undefined {

@@ -47,6 +47,8 @@ export interface Reading {
   readonly until: number;
   readonly known: (folder: RepoPath) => KnownDirectory | undefined;
   readonly note: (good: readonly Verified[]) => void;
+  /** Told of what rotted or cannot be read as soon as it is found, so that nobody relies on it. */
+  readonly warn?: (rotten: readonly ContentHash[]) => void;
 }
 
 /** Work for which threads pay. */
@@ -188,24 +190,28 @@ export class Verification {
     }
   }
 
-  #judge(items: readonly Item[], { hashes, failures }: ReadResult, { note }: Reading): void {
+  #judge(items: readonly Item[], { hashes, failures }: ReadResult, { note, warn }: Reading): void {
     const reasons = new Map(failures);
     const timeMs = this.#context.nowMs();
     const good: Verified[] = [];
+    const rotten: ContentHash[] = [];
     for (const [i, item] of items.entries()) {
       const reason = reasons.get(i);
       if (reason !== undefined) {
         this.#report('unreadable', { ...item, reason });
+        rotten.push(item.blake3);
         continue;
       }
       this.#bytes += item.size;
       if (Buffer.compare(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), item.hash) !== 0) {
         this.#report(item.same ? 'rot' : 'changed', item);
+        if (item.same) rotten.push(item.blake3);
         continue;
       }
       this.#ok++;
       good.push({ id: item.id, blake3: item.hash, timeMs });
     }
+    if (rotten.length > 0) warn?.(rotten);
     if (good.length > 0) note(good);
   }
 }

@@ -37,7 +37,10 @@ export async function verify(
       until,
       known: (folder) => index.known(folder),
       note: (good) => times?.add(good),
+      warn: (rotten) => times?.addRotten(rotten),
     });
+    const { rot, unreadable } = run.result();
+    if (isOfAll(options)) times?.setRotten([...rot, ...unreadable].map(({ blake3 }) => blake3));
     if (started !== undefined) times?.endPass(key);
     times?.setOldest(oldestOf(repo, times));
   } finally {
@@ -46,6 +49,10 @@ export async function verify(
   }
   tellOthers(repo, context);
   return run.result();
+}
+
+function isOfAll({ paths, sample, olderThanMs, timeMs }: VerifyOptions): boolean {
+  return paths.length === 0 && [sample, olderThanMs, timeMs].every((limit) => limit === undefined);
 }
 
 /** A late reader of the index: a commit may have replaced it meanwhile. */

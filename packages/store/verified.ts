@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { BkError } from '@bk/core';
+import { BkError, type ContentHash } from '@bk/core';
 import Database from 'better-sqlite3';
 
 /** That a file held its content when it was read again. */
@@ -15,6 +15,7 @@ export interface Verified {
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS verified (id BLOB PRIMARY KEY, blake3 BLOB NOT NULL, time INTEGER NOT NULL) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS verify_pass (key TEXT PRIMARY KEY, started INTEGER NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS rotten (blake3 BLOB PRIMARY KEY) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS verified_oldest (one INTEGER PRIMARY KEY CHECK (one = 1), time INTEGER NOT NULL);
 `;
 
@@ -52,16 +53,38 @@ export class VerifiedTimes {
   /** The oldest verification of all contents, as `setOldest` had it: ms since 1970; for any reader, also on a read-only disk. */
   static oldestIn(file: string): number | undefined {
     if (!fs.existsSync(file)) return undefined;
-    return guarded(() => {
-      const db = new Database(file, { readonly: true, timeout: 10_000 });
-      try {
-        const known = db.prepare("SELECT 1 FROM sqlite_master WHERE name = 'verified_oldest'").get();
-        if (known === undefined) return undefined;
-        return db.prepare<[], number>('SELECT time FROM verified_oldest').pluck().get();
-      } finally {
-        db.close();
-      }
-    });
+    return readTable(file, 'verified_oldest', (db) =>
+      db.prepare<[], number>('SELECT time FROM verified_oldest').pluck().get(),
+    );
+  }
+
+  /** Contents of which a file here was found to be rotten or not readable: no stat vouches for any of their files. For any reader. */
+  static rottenIn(file: string): ReadonlySet<ContentHash> {
+    if (!fs.existsSync(file)) return new Set();
+    const hashes = readTable(file, 'rotten', (db) =>
+      db.prepare<[], Buffer>('SELECT blake3 FROM rotten').pluck().all(),
+    );
+    return new Set(hashes?.map((blake3) => blake3.toString('hex') as ContentHash));
+  }
+
+  /** They stay so until a run over everything is done: a good file elsewhere does not heal the bad one. */
+  addRotten(contents: Iterable<ContentHash>): void {
+    guarded(() =>
+      this.#db.transaction(() => {
+        const put = this.#db.prepare<[Uint8Array]>('INSERT OR IGNORE INTO rotten VALUES (?)');
+        for (const blake3 of contents) put.run(Buffer.from(blake3, 'hex'));
+      })(),
+    );
+  }
+
+  /** After everything was read: these are all. */
+  setRotten(contents: Iterable<ContentHash>): void {
+    guarded(() =>
+      this.#db.transaction(() => {
+        this.#db.exec('DELETE FROM rotten');
+        this.addRotten(contents);
+      })(),
+    );
   }
 
   /** @param timeMs undefined: some were never verified */
@@ -121,6 +144,19 @@ export class VerifiedTimes {
   close(): void {
     this.#db.close();
   }
+}
+
+/** Undefined: there is no such table yet. */
+function readTable<T>(file: string, table: string, read: (db: Database.Database) => T): T | undefined {
+  return guarded(() => {
+    const db = new Database(file, { readonly: true, timeout: 10_000 });
+    try {
+      const known = db.prepare<[string]>('SELECT 1 FROM sqlite_master WHERE name = ?').get(table);
+      return known === undefined ? undefined : read(db);
+    } finally {
+      db.close();
+    }
+  });
 }
 
 function guarded<T>(work: () => T): T {

@@ -7,7 +7,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Bench, Group } from './bench.ts';
-import { cards } from './cards.ts';
+import { cardBytes, cards } from './cards.ts';
 import { clones } from './clones.ts';
 import { isInstalled, run } from './command.ts';
 import { largeFiles } from './large-files.ts';
@@ -66,9 +66,10 @@ function runGroup(bench: Bench, group: Group, outcomes: readonly Outcome[]): voi
   }
 }
 
-/** Two committed trees (bk's and git's, objects a block each) or the large files and a copy of them, whichever is more. */
+/** Two committed trees (bk's and git's, objects a block each), the large files and a copy of them, or the card: the most. */
 function spaceNeeded(options: Options): number {
-  return Math.max(options.files * 24_000, options.largeBytes * 2.2) + 2 ** 29;
+  const card = cardBytes(options.quick);
+  return Math.max(options.files * 24_000, options.largeBytes * 2.2, card) + 2 ** 29;
 }
 
 /** The rule of bin/bk: the project's own Node if it is there. */

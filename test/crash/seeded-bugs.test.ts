@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { run } from '../support/bk.ts';
 import { runWithFault } from '../support/faults.ts';
 import { records } from '../support/history.ts';
+import { type Hunt, killing, plainly } from '../support/hunts.ts';
 import { Stage } from '../support/rounds.ts';
 import { COMMIT_CONFIRMED, SCENARIOS, type Scenario } from '../support/scenarios.ts';
 import { programWith, type SeededBug } from '../support/seeded.ts';
@@ -16,25 +17,8 @@ import { snapshot } from '../support/snapshot.ts';
  */
 interface Seeded extends SeededBug {
   readonly scenario: string;
-  /** Looks for what the bug does with the same tools as the crash tests. @returns the oracle's findings */
-  readonly hunt: (stage: Stage, program: string) => string[];
+  readonly hunt: Hunt;
 }
-
-/** The command as it is, no fault needed. */
-const plainly = (stage: Stage): string[] => {
-  stage.disturbed({});
-  return [...stage.losses(true), ...stage.aftermath(0)];
-};
-
-/** Kills one call after the other until something is found. */
-const killing = (stage: Stage): string[] => {
-  for (const { n } of stage.ops) {
-    stage.disturbed({ KILL_AT: String(n) });
-    const found = [...stage.losses(), ...stage.aftermath(1)];
-    if (found.length > 0) return found;
-  }
-  return [];
-};
 
 /** Lets one read after the other fail, and counts what a commit then takes for deleted. */
 const failingReads = (stage: Stage, program: string): string[] => {

@@ -3,7 +3,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../support/bk.ts';
+import { CLONE, DROP } from '../support/exchange-scenarios.ts';
 import { KILLED } from '../support/faults.ts';
+import { needsVolumes } from '../support/mounts.ts';
 import { needsStrace } from '../support/programs.ts';
 import { named, Stage } from '../support/rounds.ts';
 import { SCENARIOS } from '../support/scenarios.ts';
@@ -46,7 +48,7 @@ interface Call {
 
 function straced(stage: Stage, inject: readonly string[], log: string) {
   const through = ['strace', '-f', '-y', '-qq', '-o', log, `-etrace=${CALLS}`, ...inject];
-  return run(['-C', stage.root, ...stage.scenario.command], { through, env: { UV_THREADPOOL_SIZE: '1' } });
+  return run(stage.arguments, { through, env: { UV_THREADPOOL_SIZE: '1' } });
 }
 
 /** The calls of an undisturbed run that touch the repository. */
@@ -61,7 +63,7 @@ function callsOf(stage: Stage): Call[] {
     if (name === '') continue;
     const when = (counts.get(`${thread} ${name}`) ?? 0) + 1;
     counts.set(`${thread} ${name}`, when);
-    if (line.includes(stage.root)) calls.push({ name, when });
+    if (stage.roots.some((root) => line.includes(root))) calls.push({ name, when });
   }
   return calls;
 }
@@ -78,11 +80,12 @@ function spread(calls: readonly Call[], points: number): Call[] {
 
 const WANTED = ['commit after a move, edits and kept deletions', 'recover', 'first commit'];
 
-describe.each(SCENARIOS.filter((scenario) => WANTED.includes(scenario.name)))(
+describe.each([...SCENARIOS.filter((scenario) => WANTED.includes(scenario.name)), CLONE, DROP])(
   'killed by the kernel: $name',
   (scenario) => {
     test('before a system call', (context) => {
       needsStrace(context);
+      if (scenario.volumes !== undefined) needsVolumes(context);
       const stage = new Stage(scenario);
       const calls = callsOf(stage);
       expect(calls.some((call) => call.name === 'pwrite64')).toBe(true);

@@ -88,60 +88,92 @@ export function must(command: readonly string[]): void {
 }
 
 /**
- * A state of a file system that can be brought back exactly, inodes and birth times included: a small ext4 image in
- * memory, copied and mounted for every round (about 10 ms). Without root the state is made anew each time.
+ * A state of one or more file systems that can be brought back exactly, inodes and birth times included: small ext4
+ * images in memory, copied and mounted for every round (about 10 ms each). Without root the state is made anew each
+ * time, as folders of one file system.
  */
 export class Template {
+  /** Where its file systems lie, the same in every round. */
+  readonly points: readonly string[];
   readonly #dir: string;
-  readonly #point: string;
-  readonly #make: (dir: string) => void;
+  readonly #make: (...points: string[]) => void;
   readonly #image: boolean;
   #isMounted = false;
 
-  /** @param make fills an empty folder; called once, or at every `fresh` if nothing can be mounted here */
-  constructor(make: (dir: string) => void) {
+  /** @param make fills empty folders, one a file system; called once, or at every `fresh` if nothing can be mounted here */
+  constructor(make: (...points: string[]) => void, volumes = 1) {
     this.#dir = fastFolder('bk-template-');
-    this.#point = path.join(this.#dir, 'mnt');
+    this.points = Array.from({ length: volumes }, (_, i) =>
+      path.join(this.#dir, i === 0 ? 'mnt' : `mnt${i}`),
+    );
     this.#make = make;
-    this.#image = isRoot && canMount() && hasProgram('mkfs.ext4');
-    fs.mkdirSync(this.#point);
+    this.#image = hasVolumes();
+    for (const point of this.points) fs.mkdirSync(point);
     atEnd(() => this.#clear());
     if (this.#image) this.#build();
   }
 
-  /** Whether times and inodes come back, too; else only what `make` writes. */
+  /** Whether times and inodes come back, too, and each point is a volume of its own; else only what `make` writes. */
   get exact(): boolean {
     return this.#image;
   }
 
-  /** @returns the folder, as `make` left it; what an earlier round did there is gone */
+  /** @returns the first folder, as `make` left it; what an earlier round did there is gone */
   fresh(): string {
     this.#clear();
-    if (!this.#image) {
-      fs.mkdirSync(this.#point, { recursive: true });
-      this.#make(this.#point);
-      return this.#point;
+    if (this.#image) {
+      for (const point of this.points)
+        must(['cp', '--sparse=always', '--remove-destination', `${point}.template`, `${point}.image`]);
+      this.#mount('image');
+    } else {
+      for (const point of this.points) fs.mkdirSync(point, { recursive: true });
+      this.#make(...this.points);
     }
-    must(['cp', '--sparse=always', path.join(this.#dir, 'template'), path.join(this.#dir, 'image')]);
-    must(['mount', '-o', 'loop', path.join(this.#dir, 'image'), this.#point]);
-    this.#isMounted = true;
-    return this.#point;
+    return this.points[0] ?? '';
+  }
+
+  /** What a failing disk does, in the state that every round begins with: see editImage. */
+  spoil(volume: number, was: Buffer, is: Buffer): void {
+    const image = `${this.points[volume]}.template`;
+    const bytes = fs.readFileSync(image);
+    let times = 0;
+    for (let at = bytes.indexOf(was); at >= 0; at = bytes.indexOf(was, at + was.length), times++)
+      is.copy(bytes, at);
+    if (times === 0 || was.length !== is.length) throw new Error('the image does not hold these bytes');
+    fs.writeFileSync(image, bytes);
   }
 
   #build(): void {
-    const image = path.join(this.#dir, 'template');
-    must(['truncate', '-s', FORMATS.ext4.size, image]);
-    must([...FORMATS.ext4.format, image]);
-    must(['mount', '-o', 'loop', image, this.#point]);
-    this.#isMounted = true;
-    fs.rmdirSync(path.join(this.#point, 'lost+found'));
-    this.#make(this.#point);
+    for (const point of this.points) {
+      must(['truncate', '-s', FORMATS.ext4.size, `${point}.template`]);
+      must([...FORMATS.ext4.format, `${point}.template`]);
+    }
+    this.#mount('template');
+    for (const point of this.points) fs.rmdirSync(path.join(point, 'lost+found'));
+    this.#make(...this.points);
     this.#clear();
   }
 
+  #mount(kind: 'template' | 'image'): void {
+    this.#isMounted = true;
+    for (const point of this.points) must(['mount', '-o', 'loop', `${point}.${kind}`, point]);
+  }
+
   #clear(): void {
-    if (this.#isMounted) unmount(this.#point);
-    else if (!this.#image) fs.rmSync(this.#point, { recursive: true, force: true });
+    for (const point of this.points) {
+      if (this.#isMounted) unmount(point);
+      else if (!this.#image) fs.rmSync(point, { recursive: true, force: true });
+    }
     this.#isMounted = false;
   }
+}
+
+/** Whether a Template has file systems of its own here. */
+export function hasVolumes(): boolean {
+  return isRoot && canMount() && hasProgram('mkfs.ext4');
+}
+
+/** Skips the test, with the reason, where every folder would lie on one volume. */
+export function needsVolumes(context: Pick<TestContext, 'skip'>): void {
+  needsFileSystem(context, 'ext4');
 }

@@ -1,29 +1,43 @@
-import { type Outcome, run } from './bk.ts';
-import { type Fault, KILLED, type Op, opsOf, runWithFault } from './faults.ts';
+import fs from 'node:fs';
+import path from 'node:path';
+import { type Answer, type Outcome, run } from './bk.ts';
+import { type EndState, endStates, otherEnd } from './end-state.ts';
+import { type Fault, KILLED, type Op, opsOf, runWithFault, stratified } from './faults.ts';
 import { Template } from './mounts.ts';
 import {
-  endState,
+  type Allowed,
+  checkProblems,
+  deletedBy,
   indexDisagreements,
+  inOther,
   leftovers,
   losses,
   observe,
-  otherEnd,
+  placesOf,
   restless,
   unexplained,
   type World,
   worldAt,
 } from './oracle.ts';
+import { wrongPresence } from './presence.ts';
 import type { Scenario } from './scenarios.ts';
-import { differences, type Snapshot, snapshot } from './snapshot.ts';
+import { contentsOf, differences, type Snapshot } from './snapshot.ts';
 
 /** A scenario made ready: its template, the world before it, and what an undisturbed run makes of it. */
 export class Stage {
   readonly scenario: Scenario;
   readonly ops: readonly Op[];
   readonly async: readonly string[];
+  /** Of all repositories; the first is the command's own. */
+  readonly roots: readonly string[];
   readonly #template: Template;
-  readonly #wantedEnd: ReadonlyMap<string, string>;
-  readonly #wantedTree: Snapshot;
+  readonly #wanted: readonly EndState[];
+  readonly #intended: readonly Allowed[];
+  readonly #codes: readonly number[];
+  /** What `check` says of an undisturbed run, too (of a content that was never committed, say). */
+  readonly #problems: ReadonlySet<string>;
+  /** What `status` may call deleted, in each repository. */
+  readonly #deleted: readonly ReadonlySet<string>[];
   readonly #program: string | undefined;
   #world: World;
 
@@ -31,17 +45,24 @@ export class Stage {
   constructor(scenario: Scenario, program?: string) {
     this.scenario = scenario;
     this.#program = program;
-    this.#template = new Template(scenario.make);
-    const { root } = worldAt(this.#template.fresh());
-    const { outcome, ops, async } = opsOf(this.#command(root));
-    const failed = unexplained(outcome, [0]);
+    this.#template = new Template(scenario.make, scenario.volumes ?? 1);
+    scenario.spoil?.(this.#template);
+    this.roots = this.#template.points.map((point) => worldAt(point).root);
+    this.#world = this.reset();
+    this.#deleted = this.roots.map((root) => new Set(deletedBy(statusOf(root) ?? { changes: [] })));
+    const world = this.reset();
+    const { outcome, ops, async } = opsOf(this.#command());
+    this.#codes = [scenario.code ?? 0];
+    const failed = unexplained(outcome, this.#codes);
     if (failed.length > 0) throw new Error(`undisturbed ${scenario.name}: ${failed.join('; ')}`);
-    if (scenario.finish !== undefined) run(['-C', root, ...scenario.finish]);
+    if (scenario.finish !== undefined) run(['-C', this.root, ...scenario.finish]);
     this.ops = ops;
     this.async = async;
-    this.#wantedEnd = endState(root, this.#template.exact);
-    this.#wantedTree = snapshot(root);
-    this.#world = observe(this.#template.fresh());
+    this.#wanted = endStates(this.roots, this.#template.exact);
+    this.#problems = new Set(this.#each(checkProblems));
+    const after = observeAgain(this.#template);
+    this.#intended = placesOf(world).map((place, i) => intended(place, placesOf(after)[i] ?? place));
+    this.reset();
   }
 
   get root(): string {
@@ -50,8 +71,16 @@ export class Stage {
 
   /** The start state again. */
   reset(): World {
-    this.#world = observe(this.#template.fresh());
+    this.#template.fresh();
+    this.#world = observeAgain(this.#template);
     return this.#world;
+  }
+
+  /** The start state with something in it that happened meanwhile; the world is what it is after that. */
+  resetWith(change: (roots: readonly string[]) => void): void {
+    this.#template.fresh();
+    change(this.roots);
+    this.#world = observeAgain(this.#template);
   }
 
   /** Runs the command with a fault in it, from the start state. */
@@ -62,20 +91,33 @@ export class Stage {
 
   again(fault: Fault): Outcome {
     const program = this.#program === undefined ? {} : { program: this.#program };
-    return runWithFault(this.#command(this.root), fault, program);
+    return runWithFault(this.#command(), fault, program);
   }
 
   undisturbed(): Outcome {
     return this.again({});
   }
 
-  #command(root: string): string[] {
-    return ['-C', root, ...this.scenario.command];
+  /** The command line; `@1` in a scenario's words is the root of the first other repository. */
+  #command(words: readonly string[] = this.scenario.command): string[] {
+    return [
+      '-C',
+      this.root,
+      ...words.map((word) => word.replace(/^@(\d)/, (_, i) => this.roots[Number(i)] ?? '')),
+    ];
+  }
+
+  get arguments(): readonly string[] {
+    return this.#command();
   }
 
   /** O1 to O4, right after a fault. */
   losses(settled = false): string[] {
-    return losses(this.#world, { ...this.scenario.allowed(this.#world), settled });
+    const own = this.scenario.allowed?.(this.#world);
+    return losses(
+      this.#world,
+      ...this.#intended.map((allowed, i) => ({ ...(i === 0 && own !== undefined ? own : allowed), settled })),
+    );
   }
 
   /**
@@ -92,29 +134,104 @@ export class Stage {
 
   #aftermath(depth: number): string[] {
     const found: string[] = [];
-    if (depth > 0 && this.scenario.name !== 'init')
-      found.push(...this.#run(['status'], [0, 1]), ...this.losses(true));
-    found.push(...this.#run(this.scenario.command, this.scenario.name === 'init' ? [0, 3] : [0]));
+    const isInit = this.scenario.name === 'init';
+    if (depth > 0 && !isInit) found.push(...this.#statuses(), ...this.losses(true));
+    found.push(...this.#run(this.scenario.command, isInit ? [0, 3] : this.#codes));
     if (this.scenario.finish !== undefined) found.push(...this.#run(this.scenario.finish, [0]));
-    found.push(...this.losses(true), ...leftovers(this.root));
-    found.push(...otherEnd(endState(this.root, this.#template.exact), this.#wantedEnd));
-    found.push(
-      ...differences(this.#wantedTree, snapshot(this.root), {
-        inode: false,
-        times: this.#template.exact,
-      }).map((what) => `end: ${what}`),
-    );
-    if (depth > 1)
-      found.push(...restless(this.root, this.scenario.command), ...indexDisagreements(this.root));
+    found.push(...this.losses(true), ...this.#each(leftoversAfterWriting), ...this.#otherEnds());
+    if (depth > 1) {
+      const again = () => run(this.#command(), this.#options());
+      found.push(...restless(again, this.roots, isInit ? [0, 3] : [0, 1]), ...this.#each(wrongPresence));
+      const problems = this.#each(checkProblems).filter((what) => !this.#problems.has(what));
+      found.push(...problems, ...this.#each(indexDisagreements));
+    }
     return found;
   }
 
+  /** `status` everywhere: it explains itself, and calls nothing deleted that a person did not delete. */
+  #statuses(): string[] {
+    return this.#each((root, i) => {
+      if (!fs.existsSync(root)) return [];
+      const done = run(['--json', '-C', root, 'status'], this.#options());
+      // A clone that is not finished is no repository yet: it says so.
+      const half =
+        this.#world.others[i - 1]?.tree.size === 0 && !fs.existsSync(path.join(root, '.bk/config.json'));
+      const wrong = unexplained(done, half ? [4] : [0, 1]).map((what) => `next, status: ${what}`);
+      if (wrong.length > 0 || half) return wrong;
+      const deleted = deletedBy(JSON.parse(done.stdout) as Answer).filter((at) => !this.#deleted[i]?.has(at));
+      return deleted.map((at) => `O1: status says that ${JSON.stringify(at)} was deleted`);
+    });
+  }
+
+  #otherEnds(): string[] {
+    const reached = endStates(this.roots, this.#template.exact);
+    return this.#wanted.flatMap((wanted, i) => {
+      const end = reached[i];
+      if (end === undefined) return [];
+      const trees = differences(wanted.tree, end.tree, { inode: false, times: this.#template.exact });
+      return [...otherEnd(end, wanted), ...trees.map((what) => `end: ${what}`)].map((what) =>
+        inOther(what, i),
+      );
+    });
+  }
+
+  #each(look: (root: string, i: number) => readonly string[]): string[] {
+    return this.roots.flatMap((root, i) => look(root, i).map((what) => inOther(what, i)));
+  }
+
+  #options() {
+    return this.#program === undefined ? {} : { program: this.#program };
+  }
+
   #run(command: readonly string[], codes: readonly number[]): string[] {
-    const program = this.#program === undefined ? {} : { program: this.#program };
-    return unexplained(run(['-C', this.root, ...command], program), codes).map(
+    return unexplained(run(this.#command(command), this.#options()), codes).map(
       (what) => `next, ${command[0]}: ${what}`,
     );
   }
+}
+
+/** A command that had nothing to do in another repository clears nothing there: its next writer does. */
+function leftoversAfterWriting(root: string, i: number): string[] {
+  const found = leftovers(root);
+  if (i === 0 || found.length === 0) return found;
+  run(['-C', root, 'commit', '-m', 'nothing']);
+  return leftovers(root);
+}
+
+function observeAgain({ points }: Template): World {
+  const [point = '', ...others] = points;
+  return observe(point, others);
+}
+
+function statusOf(root: string): Answer | undefined {
+  const done = run(['--json', '-C', root, 'status']);
+  return done.code < 2 ? (JSON.parse(done.stdout) as Answer) : undefined;
+}
+
+interface TreeAndContents {
+  readonly tree: Snapshot;
+  readonly contents: ReadonlySet<string>;
+}
+
+/** What an undisturbed run did to a repository is what a disturbed one may do, too, and nothing else. */
+function intended(before: TreeAndContents, after: TreeAndContents): Allowed {
+  const changes = new Map<string, string[]>();
+  const gone = new Set<string>();
+  for (const at of new Set([...before.tree.keys(), ...after.tree.keys()])) {
+    const [was, is] = [before.tree.get(at), after.tree.get(at)];
+    const one = (entry: typeof is): Snapshot => new Map(entry === undefined ? [] : [[at, entry]]);
+    if (differences(one(was), one(is)).length === 0) continue;
+    changes.set(at, is === undefined ? [] : [is.blake3]);
+    if (is === undefined) gone.add(at);
+  }
+  const kept = new Set([...contentsOf(after.tree), ...after.contents]);
+  return { changes, gone, dropped: new Set([...before.contents].filter((hash) => !kept.has(hash))) };
+}
+
+/** How much is looked at afterwards, all depths in turn; with more repositories it takes long, so more seldom. */
+function depthAt(stage: Stage, n: number): number {
+  const seldom = stage.roots.length > 1 ? 8 : 3;
+  return n % seldom === 0 ? 2 : n % 2;
 }
 
 /** One kill before call n, and what came of it. */
@@ -122,22 +239,68 @@ export function killRound(stage: Stage, n: number): string[] {
   const done = stage.disturbed({ KILL_AT: String(n) });
   const found =
     done.code === KILLED || n > stage.ops.length ? [] : [`exit ${done.code} where a kill was due`];
-  return named(stage, n, [...found, ...stage.losses(), ...stage.aftermath(n % 3 === 0 ? 2 : n % 2)]);
+  return named(stage, n, [...found, ...stage.losses(), ...stage.aftermath(depthAt(stage, n))]);
 }
 
-/** One failing call. A program may get round it (exit 0), report it (1) or stop (4), never lose anything. */
-export function failRound(stage: Stage, n: number, code: string): string[] {
+/** One failing call. A program may get round it (exit 0), report it (1), refuse (3, if it says so) or stop (4), never lose anything. */
+function failRound(stage: Stage, n: number, code: string): string[] {
   const done = stage.disturbed({ FAIL_AT: `${n}:${code}` });
   return named(
     stage,
     n,
-    [...unexplained(done, [0, 1, 4]), ...stage.losses(), ...stage.aftermath(n % 3 === 0 ? 2 : n % 2)],
+    [
+      ...unexplained(done, stage.scenario.failing ?? [0, 1, 4]),
+      ...stage.losses(),
+      ...stage.aftermath(n % 3 === 0 ? 2 : n % 2),
+    ],
     code,
   );
 }
 
-/** Killed before call n, and the next command again before its call m. @returns whether the second kill happened, too */
-export function doubleRound(stage: Stage, n: number, m: number): { found: string[]; killedTwice: boolean } {
+/** What calls fail with; `persistent`: every later one, too. */
+const FAILURES = [
+  'ENOSPC',
+  'EIO',
+  'EACCES',
+  'EMLINK',
+  'EXDEV',
+  'ESTALE',
+  'short',
+  'ENOSPC:persistent',
+  'EIO:persistent',
+];
+
+/** These stop a command; the others fail one path, which a move of a whole tree reports and leaves as it is. */
+const STOPPING = /^(ENOSPC|EIO|short)/;
+
+/** So many failing calls, of all kinds, with one error after the other. */
+export function failRounds(stage: Stage, points: number): string[] {
+  const { movesTrees = false, volumes = 1 } = stage.scenario;
+  const failures = FAILURES.filter((code) => !movesTrees || STOPPING.test(code));
+  // Of a file that is in its place already, a mode or time that could not be set is left for `status` to tell.
+  const ops = volumes > 1 ? stage.ops.filter(({ name }) => !/chmod|times/.test(name)) : stage.ops;
+  return stratified(ops, points).flatMap((n, i) => failRound(stage, n, failures[i % failures.length] ?? ''));
+}
+
+interface DoubleRound {
+  readonly found: readonly string[];
+  /** Whether the second kill happened, too. */
+  readonly killedTwice: boolean;
+}
+
+/** So many first kills, spread over all calls, and the calls of the next command that the second one comes before. */
+const FIRST_KILLS = 5;
+const SECOND_KILLS = [1, 2, 4, 7];
+
+/** Killed, and killed again while the next command goes on or rolls back. */
+export function doubleRounds(stage: Stage): DoubleRound[] {
+  return stratified(stage.ops, 60)
+    .filter((_, i, all) => i % Math.ceil(all.length / FIRST_KILLS) === 1)
+    .flatMap((n) => SECOND_KILLS.map((m) => doubleRound(stage, n, m)));
+}
+
+/** Killed before call n, and the next command again before its call m. */
+function doubleRound(stage: Stage, n: number, m: number): DoubleRound {
   stage.disturbed({ KILL_AT: String(n) });
   const second = stage.again({ KILL_AT: String(m) });
   const found = [...stage.losses(), ...stage.aftermath(0)];

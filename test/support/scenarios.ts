@@ -3,36 +3,49 @@ import path from 'node:path';
 import { editSmallTree, replaceAtomically, smallTree } from '../../fixtures/small-tree.ts';
 import { bk, repository } from './bk.ts';
 import { head } from './history.ts';
+import type { Template } from './mounts.ts';
 import { type Allowed, type World, worldAt } from './oracle.ts';
 import { contentsOf, snapshot } from './snapshot.ts';
 
 /** A command under test, the state it starts from and what it may do. */
 export interface Scenario {
   readonly name: string;
-  /** Fills an empty folder with `repo` and `canary`. */
-  readonly make: (point: string) => void;
-  /** Arguments; run as `bk -C repo …`. */
+  /** How many file systems it needs; the first is that of the repository the command runs in. Default 1. */
+  readonly volumes?: number;
+  /** Fills empty folders, one a file system, with `repo` and `canary` (a clone's destination has no `repo` yet). */
+  readonly make: (...points: string[]) => void;
+  /** Spoils the template behind the file system's back. */
+  readonly spoil?: (template: Template) => void;
+  /** Arguments; run as `bk -C repo …`, with `@1` for the root of the first other repository. */
   readonly command: readonly string[];
-  /** Asked after the command, since what may be gone depends on how far it came. */
-  readonly allowed: (world: World) => Allowed;
+  /** Asked after the command, since what may be gone depends on how far it came. Absent: what an undisturbed run does. */
+  readonly allowed?: (world: World) => Allowed;
+  /** It goes on after a path that could not be moved, and says so: the end is another one then. */
+  readonly movesTrees?: boolean;
+  /** Exit code of an undisturbed run, default 0, and those of one with a failing call, default 0, 1 and 4. */
+  readonly code?: number;
+  readonly failing?: readonly number[];
   /** Another command than the same one to end with (init: a commit shows whether the repository is whole). */
   readonly finish?: readonly string[];
 }
 
-const nothing = (): Allowed => ({});
-
 /** A tree, and beside it a folder that nobody may touch; a link in the tree leads there. */
-function plain(point: string): string {
-  const { root, canary } = worldAt(point);
+export function plainWorld(point: string): string {
+  const { root } = worldAt(point);
   smallTree(root);
-  fs.mkdirSync(canary);
-  fs.writeFileSync(path.join(canary, 'precious'), 'not yours\n');
+  neighbourAt(point);
   fs.symlinkSync('../canary', path.join(root, 'way-out'));
   return root;
 }
 
+export function neighbourAt(point: string): void {
+  const { canary } = worldAt(point);
+  fs.mkdirSync(canary);
+  fs.writeFileSync(path.join(canary, 'precious'), 'not yours\n');
+}
+
 function committed(point: string): string {
-  const root = plain(point);
+  const root = plainWorld(point);
   repository(root);
   return root;
 }
@@ -71,29 +84,29 @@ export const COMMIT_CONFIRMED: Scenario = {
 export const SCENARIOS: readonly Scenario[] = [
   {
     name: 'init',
-    make: (point) => void plain(point),
+    make: (point) => void plainWorld(point),
     command: ['init', '.'],
-    allowed: nothing,
+    allowed: () => ({}),
     finish: ['commit', '-m', 'first'],
   },
   {
     name: 'first commit',
-    make: (point) => void bk(['init', plain(point)]),
+    make: (point) => void bk(['init', plainWorld(point)]),
     command: ['commit', '-m', 'first'],
-    allowed: nothing,
+    allowed: () => ({}),
   },
   {
     name: 'commit after a move, edits and kept deletions',
     make: edited,
     command: ['commit', '-m', 'second', '--keep-deletions'],
-    allowed: nothing,
+    allowed: () => ({}),
   },
   COMMIT_CONFIRMED,
   {
     name: 'commit after an atomic save',
     make: (point) => replaceAtomically(path.join(committed(point), 'notes/letter.txt'), 'a new version\n'),
     command: ['commit', '-m', 'saved'],
-    allowed: nothing,
+    allowed: () => ({}),
   },
   {
     name: 'recover',
@@ -110,5 +123,5 @@ export const SCENARIOS: readonly Scenario[] = [
     command: ['restore', 'notes/todo.txt', '--at', 'HEAD~1'],
     allowed: (world) => ({ changes: new Map([['notes/todo.txt', contentBefore(world, 'notes/todo.txt')]]) }),
   },
-  { name: 'reindex', make: withDeletions, command: ['reindex'], allowed: nothing },
+  { name: 'reindex', make: withDeletions, command: ['reindex'], allowed: () => ({}) },
 ];

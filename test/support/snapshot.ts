@@ -15,16 +15,23 @@ export interface SnapshotEntry {
   readonly links: bigint;
 }
 
-/** Byte string of the path below the folder (one char per byte) to what lies there; sorted by path. `.bk` at the top is left out. */
+/** Byte string of the path below the folder (one char per byte) to what lies there; sorted by path. */
 export type Snapshot = ReadonlyMap<string, SnapshotEntry>;
 
+export interface SnapshotOptions {
+  /** `.bk` at the top, too; else it is left out. */
+  readonly withBk?: boolean;
+  /** Another name at the top that is left out. */
+  readonly without?: string;
+}
+
 /** Looks with its own eyes (readdir, lstat, read): shares no code with bk. */
-export function snapshot(dir: string, options: { readonly withBk?: boolean } = {}): Snapshot {
+export function snapshot(dir: string, { withBk, without }: SnapshotOptions = {}): Snapshot {
   const found = new Map<string, SnapshotEntry>();
   const visit = (relative: string) => {
     for (const raw of fs.readdirSync(bytePath(dir, relative), { encoding: 'buffer' })) {
       const name = raw.toString('latin1');
-      if (relative === '' && name === '.bk' && options.withBk !== true) continue;
+      if (relative === '' && (name === without || (name === '.bk' && withBk !== true))) continue;
       const child = relative === '' ? name : `${relative}/${name}`;
       const entry = look(bytePath(dir, child));
       found.set(child, entry);

@@ -62,7 +62,8 @@ function wanted({ do: what, name, address }: Given, directory: string): RemoteOp
 function text({ remotes }: RemoteResult, options: RemoteOptions, style: Style): string {
   const [one] = remotes;
   if (options.do === 'show' && one !== undefined) return shown(one, style);
-  if (options.do === 'remove') return `${safe(one?.name ?? '')} is not known here any more\n`;
+  if (options.do === 'remove')
+    return `${safe(one?.name ?? '')} is no remote any more; what it said last that it holds still counts\n`;
   if (one === undefined) return 'no remotes; see `bk remote add`\n';
   return table(
     remotes.map((each) => [style('bold', safe(each.name)), safe(each.address), seen(each, style)]),

@@ -1,0 +1,16 @@
+import { describe, expect, test } from 'vitest';
+import { CLONE, DROP, EXCHANGES, GET, REPAIR } from '../support/exchange-scenarios.ts';
+import { needsVolumes } from '../support/mounts.ts';
+import { failRounds, Stage } from '../support/rounds.ts';
+
+/** L1 errors for commands between repositories: one mutating call fails, in whichever repository. */
+const POINTS = 16;
+const OTHERS = 6;
+const FULL = [CLONE, DROP, GET, REPAIR];
+
+describe.each(EXCHANGES)('failing: $name', (scenario) => {
+  test('an error is got round or explained, nothing is lost, the next run is right', (context) => {
+    needsVolumes(context);
+    expect(failRounds(new Stage(scenario), FULL.includes(scenario) ? POINTS : OTHERS)).toEqual([]);
+  });
+});

@@ -1,0 +1,21 @@
+import { describe, expect, test } from 'vitest';
+import { CLONE, DROP, EXCHANGES, GET, REPAIR } from '../support/exchange-scenarios.ts';
+import { stratified } from '../support/faults.ts';
+import { needsVolumes } from '../support/mounts.ts';
+import { killRound, Stage } from '../support/rounds.ts';
+
+/** L1 of RELIABILITY 4.2 for commands between repositories: killed before a mutating call, in whichever repository. */
+const POINTS = 48;
+const OTHERS = 20;
+const FULL = [CLONE, DROP, GET, REPAIR];
+
+describe.each(EXCHANGES)('killed: $name', (scenario) => {
+  test('the next command finishes or rolls back, nothing is lost in any repository', (context) => {
+    needsVolumes(context);
+    const stage = new Stage(scenario);
+    expect(stage.async, 'calls the shim cannot count').toEqual([]);
+    const points = stratified(stage.ops, FULL.includes(scenario) ? POINTS : OTHERS);
+    expect(stage.ops.length).toBeGreaterThan(5);
+    expect(points.flatMap((n) => killRound(stage, n))).toEqual([]);
+  });
+});

@@ -1,0 +1,21 @@
+import type { Stage } from './rounds.ts';
+
+/** Looks for what a seeded bug does with the same tools as the crash tests. @returns the oracle's findings */
+export type Hunt = (stage: Stage, program: string) => string[];
+
+/** The command as it is, no fault needed. */
+export const plainly: Hunt = (stage) => {
+  stage.disturbed({});
+  return [...stage.losses(true), ...stage.aftermath(0)];
+};
+
+/** Kills one call after the other, spread over the run, until something is found. */
+export const killing: Hunt = (stage) => {
+  const spread = stage.ops.map(({ n }) => n).sort((a, b) => ((a * 7919) % 101) - ((b * 7919) % 101));
+  for (const n of spread) {
+    stage.disturbed({ KILL_AT: String(n) });
+    const found = [...stage.losses(), ...stage.aftermath(1)];
+    if (found.length > 0) return found;
+  }
+  return [];
+};
