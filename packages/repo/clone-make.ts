@@ -27,7 +27,7 @@ import { type ClonePlan, type CloneResult, type CloneWork, planClone } from './c
 import { registerClone } from './clone-register.ts';
 import type { FolderPart } from './clone-selection.ts';
 import { checkSpace } from './clone-space.ts';
-import { lookAtTarget, makeSkeleton } from './clone-target.ts';
+import { clearSkeleton, lookAtTarget, makeSkeleton } from './clone-target.ts';
 import { departedSince } from './departures.ts';
 import { nameOfFolder } from './init.ts';
 import { publishPresence } from './presence.ts';
@@ -39,9 +39,14 @@ export class Cloning {
   /** Whether there is something to go on with, should it break off. */
   hasCopied = false;
   readonly #work: CloneWork;
+  readonly #made: readonly string[];
+  /** Under the lock nobody else was found to be at work. */
+  #isAlone = false;
 
-  constructor(work: CloneWork) {
+  /** @param made folders that were made for it */
+  constructor(work: CloneWork, made: readonly string[]) {
     this.#work = work;
+    this.#made = made;
   }
 
   /** @param early what is to be done, if that could be found out without the history */
@@ -58,6 +63,7 @@ export class Cloning {
     try {
       repo.beginWriting();
       this.#lookAgain(state, begun);
+      this.#isAlone = true;
       if (begun === undefined) writeCloneState(layout, state);
       const staged = state.missing === undefined ? await this.#stage(repo, { state, early, commit }) : state;
       const missing = [...(staged.missing ?? []), ...(await this.#place(repo, staged))];
@@ -67,6 +73,10 @@ export class Cloning {
       const warnings = [...(early?.warnings ?? []), ...(await this.#register(repo))];
       removeCloneState(layout);
       return { root, id: state.id, commit: repo.head ?? null, ...countHere(repo), missing, warnings };
+    } catch (error) {
+      // While the lock is held: who waits for it must not have begun meanwhile.
+      if (this.#isAlone && !this.hasCopied && this.#made.includes(layout.dot)) clearSkeleton(layout);
+      throw error;
     } finally {
       repo.close();
     }

@@ -92,9 +92,21 @@ export function makeTarget({ root, layout }: Target): string[] {
   return made;
 }
 
-/** Takes back what makeTarget made. */
+/** Takes back what makeTarget made, as far as nobody has put anything into it. */
 export function unmakeTarget(made: readonly string[]): void {
-  for (const folder of [...made].reverse()) fs.rmSync(folder, { recursive: true, force: true });
+  for (const folder of [...made].reverse()) {
+    try {
+      fs.rmdirSync(folder);
+    } catch (error) {
+      if (!['ENOENT', 'ENOTEMPTY', 'EEXIST'].includes(String((error as NodeJS.ErrnoException).code)))
+        throw error;
+    }
+  }
+}
+
+/** Empties a `.bk` in which nothing but this clone was begun; only for the holder of its lock. */
+export function clearSkeleton({ dot }: Layout): void {
+  fs.rmSync(dot, { recursive: true, force: true });
 }
 
 /** The parts of a `.bk` that wait for a repository. */

@@ -51,7 +51,7 @@ async function run(work: CloneWork): Promise<CloneResult> {
   if (plan !== undefined && begun === undefined)
     checkSpace(target.root, plan.totals, repository?.layout.root);
   const made = makeTarget(target);
-  const cloning = new Cloning(work);
+  const cloning = new Cloning(work, made);
   try {
     return await cloning.run(plan, begun, commit);
   } catch (error) {
