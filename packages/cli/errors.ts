@@ -72,6 +72,11 @@ const SQLITE: readonly (readonly [prefix: string, code: ErrorCode, hint: string]
   ['SQLITE_FULL', 'no-space', 'free some space, then give the same command again'],
   ['SQLITE_CORRUPT', 'damaged', 'run `bk reindex`: the index can always be made anew'],
   ['SQLITE_NOTADB', 'damaged', 'run `bk reindex`: the index can always be made anew'],
+  [
+    'SQLITE_IOERR_WRITE',
+    'io',
+    'free some space if the disk is full, then give the same command again; else the disk may be failing',
+  ],
   ['SQLITE_', 'io', 'look whether .bk can be written and its disk is healthy'],
 ];
 

@@ -2,7 +2,7 @@ import { table } from './format.ts';
 import { type Style, safe } from './terminal.ts';
 
 interface Answers {
-  readonly remotes: readonly { readonly reason?: string }[];
+  readonly remotes: readonly { readonly reason?: string; readonly left?: readonly unknown[] }[];
   readonly unreachable: readonly { readonly name: string; readonly reason: string }[];
 }
 
@@ -12,7 +12,8 @@ interface Answers {
  */
 export function exchangeCode({ remotes, unreachable }: Answers, isNamed: boolean): number {
   if (unreachable.length > 0 && (isNamed || remotes.length === 0)) return 4;
-  return unreachable.length > 0 || remotes.some(({ reason }) => reason !== undefined) ? 1 : 0;
+  const short = remotes.some(({ reason, left = [] }) => reason !== undefined || left.length > 0);
+  return unreachable.length > 0 || short ? 1 : 0;
 }
 
 /** A line for each remote, then those that could not be reached. */

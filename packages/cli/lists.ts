@@ -14,6 +14,23 @@ export function listText(
   const rows = items
     .slice(0, MANY)
     .map(({ path, reason }) => [`  ${shownPath(path)}`, style('dim', safe(reason ?? ''))]);
-  const more = items.length > MANY ? `  … and ${count(items.length - MANY)} more (--json lists all)\n` : '';
-  return `${title}: ${count(items.length)}\n${table(rows)}${more}`;
+  return `${title}: ${count(items.length)}\n${table(rows)}${moreText(items.length, '  ')}`;
+}
+
+/** As listText, but a reason is told once, before the paths that have it; in the order in which they come. */
+export function reasonsText(
+  title: string,
+  items: readonly { readonly path: RepoPath | string; readonly reason: string }[],
+): string {
+  if (items.length === 0) return '';
+  const groups = Map.groupBy(items, ({ reason }) => reason);
+  const texts = [...groups].map(([reason, group]) => {
+    const paths = group.slice(0, MANY).map(({ path }) => `    ${shownPath(path)}\n`);
+    return `  ${safe(reason)}: ${count(group.length)}\n${paths.join('')}${moreText(group.length, '    ')}`;
+  });
+  return `${title}: ${count(items.length)}\n${texts.join('')}`;
+}
+
+function moreText(items: number, indent: string): string {
+  return items > MANY ? `${indent}… and ${count(items - MANY)} more (--json lists all)\n` : '';
 }

@@ -113,7 +113,9 @@ export function claimBy(claims: Claims, evidence: Evidence, criterion: Criterion
  * by design the caller holds such a newcomer back.)
  */
 export function claimByPlace(input: Observed): Claims {
-  const claims: Claims = { matches: [], lost: [...input.gone], found: [...input.added] };
+  // What is not here by design did not leave: a file of its content elsewhere is a copy.
+  const lost = input.gone.filter(({ absent }) => absent !== true);
+  const claims: Claims = { matches: [], lost, found: [...input.added] };
   const open: Occupied[] = [];
   for (const pair of input.occupied) {
     // What is not here by design is never lost: whatever is seen at its path is a version of it.

@@ -60,6 +60,21 @@ describe('what is absent by design', () => {
     ['comes back empty', (d) => d.write('a', ''), { a: 'a (edited)' }],
   ])('%s', (_, work, expected) => expect(withAbsent(AB, ['a'], work)).toEqual(expected));
 
+  test('never left, whoever says so: a file of its content elsewhere, even of its inode, is new', () => {
+    const disk = diskOf({ ...AB, 'old/a': 'one', 'old/e': '', 'old/f': 'DIR' });
+    const head = commitOf(disk);
+    for (const path of ['old/a', 'old/e', 'old/f']) disk.mv(path, `new/${path.slice(4)}`);
+    const { gone, occupied, added } = observe(head, disk, { read: true });
+    const identified = identify({
+      gone: gone.map((tracked) => ({ ...tracked, absent: true })),
+      occupied,
+      added,
+      departed: [],
+      objectsIn: head.objectsIn,
+    });
+    expect(shown(identified)).toEqual({ 'new/a': 'new', 'new/e': 'new', 'new/f': 'new' });
+  });
+
   test('of an empty file: it comes back as itself', () => {
     const work = (d: Disk): void => d.write('e', '');
     expect(withAbsent({ e: '', b: 'two!' }, ['e'], work)).toEqual({ e: 'e (same-path)' });

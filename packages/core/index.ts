@@ -30,7 +30,7 @@ export * from './listing.ts';
 export * from './mtime.ts';
 export * from './name.ts';
 export * from './path.ts';
-export { encodePattern, parsePattern, patternText } from './pattern.ts';
+export { encodePattern, everywherePattern, parsePattern, patternText } from './pattern.ts';
 export * from './plan.ts';
 export * from './presence.ts';
 export * from './progress.ts';

@@ -62,6 +62,13 @@ export function patternText(pattern: string): { readonly text: string; readonly 
   return { text, encoded: false };
 }
 
+/** Of a pattern that can match at the top only: the one that matches the same names everywhere, for hints. */
+export function everywherePattern(pattern: string): string | undefined {
+  const { segments } = parsePattern(pattern);
+  if (segments.length > 1 || segments[0]?.is === 'deep') return undefined;
+  return `**/${pattern}`;
+}
+
 function isRepeatedDeep(segments: readonly Segment[], segment: Segment, i: number): boolean {
   return segment.is === 'deep' && segments[i - 1]?.is === 'deep';
 }

@@ -10,6 +10,7 @@ import {
   EVERYTHING,
   encodeName,
   encodePattern,
+  everywherePattern,
   type FsName,
   formatSubset,
   isEverything,
@@ -251,6 +252,16 @@ describe('a subset', () => {
     const stored = encodePattern(typed);
     expect(patternText(stored)).toEqual({ text: typed, encoded: false });
     expect(errorOf(() => parsePattern(stored)).code).toBe('none');
+  });
+
+  test.each([
+    ['*.raf', '**/*.raf'],
+    ['raw/', '**/raw/'],
+    ['**', undefined],
+    ['**/*.raf', undefined],
+    ['a/*.raf', undefined],
+  ])('what %j would be everywhere: %j', (pattern, everywhere) => {
+    expect(everywherePattern(pattern)).toBe(everywhere);
   });
 
   test('a pattern that nobody can type is shown as it is stored', () => {

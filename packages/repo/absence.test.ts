@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { type RepoPath, ROOT } from '@bk/core';
+import { presenceRef, type RepoPath, ROOT } from '@bk/core';
 import { layoutOf } from '@bk/store';
 import { describe, expect, test } from 'vitest';
 import { isAbsent, setAbsent } from './absence.ts';
@@ -81,6 +81,38 @@ describe('what is absent', () => {
     await tree.with((repo) => expect(repo.index.departed.all()).toEqual([]));
     loseIndex(tree);
     await tree.with((repo) => expect(repo.index.departed.all()).toEqual([]));
+  });
+
+  test('is known from the config when both index and presence are lost', async () => {
+    using tree = await partial();
+    await tree.commit();
+    await tree.with((repo) => expect(repo.config.partial).toBe(true));
+    const before = await absent(tree);
+    loseIndex(tree);
+    tree.git('update-ref', '-d', await tree.with((repo) => presenceRef(repo.config.id)));
+    expect(await tree.changes()).toEqual([]);
+    await tree.commit();
+    expect(await absent(tree)).toEqual(before);
+    await verifyPartial(tree);
+  });
+
+  test('is not in the config of a repository that has everything, nor once all is here again', async () => {
+    using tree = new TestTree();
+    tree.write('a', 'one');
+    tree.write('b', 'two');
+    await tree.commit();
+    const marked = () => tree.with((repo) => repo.config.partial);
+    expect(await marked()).toBe(undefined);
+    const kept = `${tree.base}/kept`;
+    fs.cpSync(`${tree.root}/a`, kept, { preserveTimestamps: true });
+    await drop(tree, 'a');
+    expect(await marked()).toBe(true);
+    await get(tree, kept, 'a');
+    expect(await marked()).toBe(undefined);
+    fs.rmSync(tree.at('a'));
+    loseIndex(tree);
+    tree.git('update-ref', '-d', await tree.with((repo) => presenceRef(repo.config.id)));
+    expect(await tree.changes()).toEqual(['deleted a']);
   });
 
   test('said twice is said once', async () => {

@@ -1,5 +1,6 @@
 import {
   decodeName,
+  hasOwnRecord,
   isWhollyAbsent,
   type KnownDirectory,
   nameOf,
@@ -30,6 +31,11 @@ export function markAbsent({ listing, protections }: KnownDirectory, k: number):
   const base = k * STAT_WIDTH;
   for (const column of [STAT.inode, STAT.ctime, STAT.birth, STAT.links]) listing.stats[base + column] = 0n;
   forgetListed(listing);
+}
+
+/** Nothing of a folder came to its place: neither what is in it nor, if it has one, its own record. */
+export function markWhollyAbsent(known: KnownDirectory): void {
+  for (let k = hasOwnRecord(known) ? 0 : 1; k < known.protections.length; k++) markAbsent(known, k);
 }
 
 function flag(known: KnownDirectory, k: number, absent: boolean): void {

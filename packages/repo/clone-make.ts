@@ -9,7 +9,7 @@ import {
   IndexDb,
   removeCloneState,
   SafetyNet,
-  syncFileSystem,
+  syncingFileSystem,
   withRemote,
   withSubset,
   writeCloneState,
@@ -30,6 +30,7 @@ import { checkSpace } from './clone-space.ts';
 import { clearSkeleton, lookAtTarget, makeSkeleton } from './clone-target.ts';
 import { departedSince } from './departures.ts';
 import { nameOfFolder } from './init.ts';
+import { lastSeenNow } from './peers.ts';
 import { publishPresence } from './presence.ts';
 import { Repository } from './repository.ts';
 import { volumeFacts, volumeFactsAgain } from './volume.ts';
@@ -59,7 +60,7 @@ export class Cloning {
     const { layout, root } = target;
     this.hasCopied = begun !== undefined;
     const state = begun ?? this.#newState();
-    const repo = new Repository(layout, configOf(state, root));
+    const repo = new Repository(layout, configOf(state, root, lastSeenNow(context)));
     try {
       repo.beginWriting();
       this.#lookAgain(state, begun);
@@ -134,8 +135,10 @@ export class Cloning {
       this.#copy(plan, { state, resumed }),
       early === undefined ? Promise.resolve() : fetchHistory(repo, options.from.peer, commit),
     );
-    await this.#writeIndex(repo, { commit, copied, files: plan.totals.files });
-    if (!syncFileSystem(layout.dot)) {
+    // The index is durable by itself once it is closed.
+    const index = this.#writeIndex(repo, { commit, copied, files: plan.totals.files });
+    const [synced] = await both(syncingFileSystem(layout.dot), index);
+    if (!synced) {
       new SafetyNet(layout).makeDurable(copied.touched);
       syncTree(stagedTree(layout));
     }
@@ -239,9 +242,13 @@ function stagedTree({ staging }: { readonly staging: string }): string {
   return path.join(staging, 'clone');
 }
 
-function configOf({ id, name, volume, subset, source, address }: CloneState, root: string): Config {
+function configOf(
+  { id, name, volume, subset, source, address }: CloneState,
+  root: string,
+  lastSeen: string,
+): Config {
   const config: Config = { v: 1, id, name, settings: {}, volume: volumeFactsAgain(root, volume) };
-  return withRemote(withSubset(config, subset), 'origin', { address, id: source });
+  return withRemote(withSubset(config, subset), 'origin', { address, id: source, lastSeen });
 }
 
 /** The first commit of its line: nothing can have left before that. */

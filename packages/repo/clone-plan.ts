@@ -1,4 +1,4 @@
-import { BkError, type GitId, type PathProblem, type Subset } from '@bk/core';
+import { BkError, everywherePattern, type GitId, type PathProblem, type Subset } from '@bk/core';
 import { HistoryReader } from '@bk/store';
 import { type FolderPart, selectFolders } from './clone-selection.ts';
 import type { CloneSource } from './clone-source.ts';
@@ -76,8 +76,17 @@ function idleWarnings(idle: readonly string[], { include }: Subset): string[] {
   if (include.length > 0 && include.every((pattern) => idle.includes(pattern))) {
     const shown = include.map((pattern) => JSON.stringify(pattern)).join(', ');
     throw new BkError('usage', `cannot clone: nothing in the history matches ${shown}`, {
-      hint: 'patterns begin at the top of the tree; `bk ls -r` lists it',
+      hint: `patterns begin at the top of the tree${everywhere(include)}; \`bk ls -r\` lists it`,
     });
   }
-  return idle.map((pattern) => `the pattern ${JSON.stringify(pattern)} matches nothing`);
+  return idle.map(
+    (pattern) => `the pattern ${JSON.stringify(pattern)} matches nothing${everywhere([pattern])}`,
+  );
+}
+
+/** A name alone is most often meant everywhere. */
+function everywhere(patterns: readonly string[]): string {
+  const deep = patterns.flatMap((pattern) => everywherePattern(pattern) ?? []);
+  const [first] = deep;
+  return first === undefined ? '' : ` (${JSON.stringify(first)} would match everywhere)`;
 }

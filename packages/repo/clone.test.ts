@@ -177,3 +177,37 @@ test('a subset: the rest is in the history, and absent', async () => {
   expect(await changesIn(made.root, tree)).toEqual([]);
   repo.close();
 });
+
+test('a clone that fails takes away only what is its own', async () => {
+  const tree = sampleTree();
+  await tree.commit();
+  const dst = path.join(tree.base, 'clone');
+  const put = (name: string) => fs.writeFileSync(path.join(dst, name), name);
+  const repository = openRepository(tree.root);
+  try {
+    // Another clone to the same folder is faster, and a person begins to work there.
+    const meanwhile = (length: number) => {
+      for (const name of ['precious', '.bk/index.sqlite']) put(name);
+      return tree.context.random(length);
+    };
+    const from = await cloneSourceOf(repository, tree.context);
+    await expect(clone(dst, { from }, { ...tree.context, random: meanwhile })).rejects.toThrow();
+    expect(fs.readdirSync(dst).sort()).toEqual(['.bk', 'precious']);
+    expect(fs.readFileSync(path.join(dst, '.bk/index.sqlite'), 'utf8')).toBe('.bk/index.sqlite');
+    fs.rmSync(dst, { recursive: true });
+
+    // The history cannot be had; something came to be there meanwhile.
+    const { source } = remoteSource(repository, tree);
+    const broken = {
+      refs: () => source.peer.refs(),
+      fetchPack: () => {
+        put('precious');
+        throw new Error('cut off');
+      },
+    } as unknown as Peer;
+    await expect(cloned(tree, { ...source, peer: broken })).rejects.toThrow('cut off');
+    expect(fs.readdirSync(dst)).toEqual(['precious']);
+  } finally {
+    repository.close();
+  }
+});

@@ -1,16 +1,20 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import type { RepoPath } from '@bk/core';
+import { presenceRef, type RepoPath } from '@bk/core';
 import { activeLeases, type Config, grantLease, layoutOf, lock, readConfig, writeConfig } from '@bk/store';
 import { native, volumeOf } from '@bk/worktree';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { type LoopMount, mountLoop } from '../../fixtures/loop-mount.ts';
 import { absentBelow, setAbsent } from './absence.ts';
+import { check } from './check.ts';
 import { commit } from './commit.ts';
 import type { Context } from './context.ts';
+import { fetch } from './fetch.ts';
 import { init } from './init.ts';
-import { publishPresence } from './presence.ts';
+import { openAddress } from './peers.ts';
+import { introduce, ownPresence, publishPresence } from './presence.ts';
+import { remote } from './remote.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { status } from './status.ts';
 import { TestTree } from './tree.fixture.ts';
@@ -184,6 +188,57 @@ describe('a copied .bk', () => {
     await nothing();
     fs.rmSync(layoutOf(copy).index);
     await nothing();
+  });
+
+  test.for(['asked by another', 'asking others', 'a commit of nothing'] as const)(
+    'says what it holds: %s',
+    async (how, { expect }) => {
+      const original = path.join(tree.base, 'photos');
+      await filled(original);
+      const copy = path.join(tree.base, 'copy');
+      copied(original, copy);
+      await at(copy, (repo) => expect([repo.isCopy, ownPresence(repo)]).toEqual([false, undefined]));
+      const { id } = configAt(copy);
+      if (how === 'asked by another')
+        await at(original, async (repo) => {
+          const { peer } = await openAddress(repo, copy, context);
+          expect((await peer.refs()).map((ref) => ref.name)).toContain(presenceRef(id));
+          await peer.close();
+        });
+      else
+        await at(copy, async (repo) => {
+          const options = { do: 'add', name: 'original', address: original, directory: tree.base } as const;
+          if (how === 'asking others') {
+            await remote(repo, options, context);
+            await fetch(repo, {}, context);
+          } else expect((await commit(repo, {}, context)).commit).toBeNull();
+        });
+      await at(copy, (repo) => {
+        const said = ownPresence(repo);
+        expect(said?.facts).toMatchObject({ id, name: 'copy' });
+        expect(said?.present).toBe(repo.history.readCommit(repo.head!).tree);
+        introduce(repo, context);
+        expect(ownPresence(repo)?.commit).toBe(said?.commit);
+      });
+    },
+  );
+
+  test('with a damaged history stays a copy for now, so that check can tell what is wrong', async () => {
+    const original = path.join(tree.base, 'photos');
+    const before = await filled(original);
+    const copy = path.join(tree.base, 'copy');
+    copied(original, copy);
+    const packs = path.join(layoutOf(copy).history, 'objects/pack');
+    for (const name of fs.readdirSync(packs).filter((one) => one.endsWith('.pack')))
+      fs.rmSync(path.join(packs, name));
+    await at(copy, (repo) => {
+      expect(repo.isCopy).toBe(true);
+      const kinds = check(repo, {}, context).problems.map(({ kind }) => kind);
+      expect(kinds).toContain('pack');
+      expect(kinds).toContain('history');
+      expect(() => repo.beginWriting()).toThrow(expect.objectContaining({ code: 'damaged' }));
+    });
+    expect(configAt(copy)).toEqual(before);
   });
 
   test('while another process writes it is read, and is itself the next time', async () => {

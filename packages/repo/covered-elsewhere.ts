@@ -79,7 +79,8 @@ function localRepositories(repo: Repository): string[] {
   return [...remotes, ...said].flatMap((text) => localPath(text, repo.layout.root) ?? []);
 }
 
-function localPath(text: string, root: string): string | undefined {
+/** The folder that an address means; undefined: it is none of this machine's. */
+export function localPath(text: string, root: string): string | undefined {
   try {
     const address = parseAddress(text);
     return address.kind === 'local' ? path.resolve(root, address.path) : undefined;

@@ -88,3 +88,29 @@ test('a file that changes between looking and importing is not imported', async 
   expect(fs.existsSync(tree.at('in'))).toBe(false);
   expect(fs.readdirSync(`${tree.root}/.bk/staging`)).toEqual([]);
 });
+
+test('a repository whose safety net or history has what nobody else has cannot be wiped', async () => {
+  using old = new TestTree();
+  for (const text of ['file 1', 'only there']) old.write(text, text);
+  await old.commit();
+  fs.rmSync(old.at('only there'));
+  await old.commit({ deletions: 'kept' });
+  await tree.with((repo) => tell(repo, { digit: 'd', name: 'other', volume: 'elsewhere' }));
+  const ask = () => tree.with((repo) => covered(repo, { dir: old.root }, tree.context));
+  const [mine, theirs] = [tree.root, old.root].map((root) => `${root}/.bk/config.json`) as [string, string];
+  const id = 'eeeeeeee-eeee-eeee-eeee-eeeeeeeeeeee';
+  writeConfig(theirs, { ...readConfig(theirs)!, id });
+  expect((await ask()).kept.length).toBe(1); // the history of a stranger is none of ours
+  writeConfig(mine, { ...readConfig(mine)!, remotes: { old: { address: '/unplugged', id } } });
+  const before = await ask();
+  expect(before.unique).toEqual([]);
+  expect(before.kept.map(({ path, reason }) => [path, reason.split(':')[0]])).toEqual([
+    ['.bk', 'it has commits that are not known here'],
+    ['.bk', 'its safety net alone keeps 1 content that was deleted or replaced there'],
+  ]);
+  expect(before.wipeable).toBe(false);
+
+  tree.git('fetch', '-q', `${old.root}/.bk/history`, '+refs/heads/main:refs/remotes/old/main');
+  fs.rmSync(`${old.root}/.bk/safety`, { recursive: true });
+  expect(await ask()).toMatchObject({ kept: [], wipeable: true });
+});

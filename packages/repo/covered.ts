@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import {
   BkError,
+  type ContentHash,
   type Coverage,
   coverageOf,
   encodePath,
@@ -16,6 +17,8 @@ import { bytePath, stableInodes, type Volume, volumeOf } from '@bk/worktree';
 import type { Context } from './context.ts';
 import { elsewhereThan } from './covered-elsewhere.ts';
 import { type Imported, importUnique } from './covered-import.ts';
+import { type KeptByBk, keptByBk, keptNowhereElse } from './covered-kept.ts';
+import { type InReach, inReach } from './covered-reach.ts';
 import { type ScannedCard, scanCard } from './covered-scan.ts';
 import { groundOf } from './ground.ts';
 import { placesOf } from './holdings.ts';
@@ -42,6 +45,10 @@ export interface CoveredResult {
   readonly under: readonly { readonly path: RepoPath; readonly copies: number }[];
   readonly unique: readonly (UniqueFile & { readonly path: RepoPath })[];
   readonly unreadable: readonly PathProblem[];
+  /** What the `.bk` of repositories in the folder keep and nobody else has: deleted versions, commits. */
+  readonly kept: readonly PathProblem[];
+  /** Remotes within reach that do not count because they cannot be read. */
+  readonly doubts: InReach['doubts'];
   /** Left out: nothing of the person's can be in it. */
   readonly skipped: readonly PathProblem[];
   /** Everything in it is safe elsewhere. */
@@ -60,8 +67,8 @@ const KEPT_MS = 400 * 86_400_000;
 
 /**
  * Whether every file of a folder (a card, an old disk, a repository or not) is safe on other volumes, by what all known
- * repositories said last; of this one by what is committed and here now. What is in safety nets or old commits only is
- * not safe. Hashes are kept for the next run; a file whose content changed without any of its times is not found out.
+ * repositories said last; of this one, and of remotes that are folders within reach, by what is committed and there now. What is in safety nets or old commits only is
+ * not safe, and in those of the folder's own repositories it is not let go of unseen. Hashes are kept for the next run; a file whose content changed without any of its times is not found out.
  * @throws BkError 'not-found' if there is no such folder; with `importTo` 'locked', 'no-space', 'io'
  */
 export async function covered(
@@ -72,13 +79,15 @@ export async function covered(
   const root = folderAt(options.dir);
   const min = Math.max(1, options.min ?? 1);
   const pool = new Pool();
-  const { card, mounts, places } = await observe(repo, { root, pool }, context).finally(() => pool.close());
-  const { repositories, unreadable, skipped, read } = card;
-  const isElsewhere = elsewhereThan(repo, { root, mounts, repositories });
+  const observed = await observe(repo, { root, pool }, context).finally(() => pool.close());
+  const { card, places, doubts, isElsewhere, kept: inBk } = observed;
+  const { unreadable, skipped, read } = card;
   const coverage = coverageOf(card.files(), {
     holders: (content) => places(content).filter(isElsewhere),
     min,
   });
+  const isSafe = (content: ContentHash): boolean => places(content).some(isElsewhere);
+  const kept = keptNowhereElse(inBk, isSafe);
   const imported =
     options.importTo === undefined
       ? undefined
@@ -94,18 +103,20 @@ export async function covered(
     under: coverage.under as CoveredResult['under'],
     unique: coverage.unique as CoveredResult['unique'],
     unreadable,
+    kept,
+    doubts,
     skipped,
-    wipeable: mayWipe(coverage, unreadable),
+    wipeable: mayWipe(coverage, [...unreadable, ...kept]),
     min,
     read,
     ...(imported !== undefined && { imported }),
   };
 }
 
-interface Observed {
+interface Observed extends InReach {
   readonly card: ScannedCard;
-  readonly mounts: Iterable<FsPath>;
-  readonly places: ReturnType<typeof placesOf>;
+  readonly isElsewhere: ReturnType<typeof elsewhereThan>;
+  readonly kept: readonly KeptByBk[];
 }
 
 /** What is on the card, and which of it is where. */
@@ -115,16 +126,21 @@ async function observe(
   context: Context,
 ): Promise<Observed> {
   const { card, mounts } = await scan(repo, on, context);
-  const sought = new Set(Array.from(card.files(), ({ blake3 }) => blake3));
+  const seen = new Set(Array.from(card.files(), ({ blake3 }) => blake3));
+  const kept = keptByBk(repo, on.root, { folders: card.repositories, seen });
+  const sought = new Set([...seen, ...kept.flatMap(({ contents }) => [...contents])]);
   const ahead = sought.size > MANY ? await lookAhead(repo, sought, on.pool) : undefined;
-  return { card, mounts, places: placesOf(repo, sought, context, ahead) };
+  const said = placesOf(repo, sought, context, ahead);
+  const isElsewhere = elsewhereThan(repo, { root: on.root, mounts, repositories: card.repositories });
+  const asking = { sought, said, isElsewhere, many: MANY, pool: on.pool };
+  return { card, kept, isElsewhere, ...(await inReach(repo, asking, context)) };
 }
 
 async function scan(
   repo: Repository,
   { root, pool }: { root: string; pool: Pool },
   context: Context,
-): Promise<Pick<Observed, 'card' | 'mounts'>> {
+): Promise<{ readonly card: ScannedCard; readonly mounts: Iterable<FsPath> }> {
   const ground = groundOf(root);
   const named = nameOfCard(root, volumeOf(root));
   const nowMs = context.nowMs();

@@ -287,6 +287,33 @@ test('when the promises end while files go, the rest stays and is here as before
   await tree.verifyIndex();
 });
 
+test('what stays though it was absent before is left for the next scan', async () => {
+  using tree = await committed({ a: 'content a', 'd/b': 'content b', c: 'content c' });
+  const remote = memoryRemote('one', ['content a', 'content b', 'content c']);
+  const aside = path.join(tree.base, 'aside');
+  execFileSync('cp', ['-p', path.join(tree.root, 'd/b'), aside]);
+  await dropped(tree, { paths: paths('d'), copies: 1 }, [remote]);
+  tree.mkdir('d');
+  fs.renameSync(aside, tree.at('d/b'));
+  const row = () => tree.with((repo) => repo.index.row('d' as RepoPath));
+  const before = await row();
+  let ms = 0;
+  const clock = () => {
+    ms += fs.existsSync(tree.at('a')) ? 0 : 3_600_000;
+    return ms;
+  };
+  const result = await dropped(tree, { paths: paths(''), copies: 1 }, [remote], { clock });
+  expect(result.done.map((one) => one.path)).toEqual(['a']);
+  expect(reasons(result)['d/b']).toBe('the promises of the others ended: try again');
+  expect(await row()).toEqual(before);
+  expect(await absent(tree)).toEqual(['a', 'd/b']);
+  expect(fs.readFileSync(tree.at('d/b'), 'utf8')).toBe('content b');
+  await tree.commit();
+  expect(await absent(tree)).toEqual(['a']);
+  expect(await tree.changes()).toEqual([]);
+  await tree.verifyIndex();
+});
+
 test('a file that is saved while others are asked stays, as the user has it', async () => {
   using tree = await committed({ a: 'content a', b: 'content b' });
   const remote = memoryRemote('one', ['content a', 'content b']);

@@ -207,8 +207,9 @@ class Dropping {
       removal.close();
     }
     this.#net.makeDurable();
-    // What was touched meanwhile is left for the next scan to find.
-    if (kept.length > 0) setPresent(this.#repo, kept.map(placedOf), this.#context);
+    // What was touched meanwhile, or was absent before, is left for the next scan to find.
+    const known = kept.filter(({ entry }) => !isAbsentEntry(entry));
+    if (known.length > 0) setPresent(this.#repo, known.map(placedOf), this.#context);
   }
 
   /** @returns those that stay because there was no time */

@@ -3,7 +3,9 @@ import { isAncestor, readRef, updateRef } from '@bk/store';
 import type { Context } from './context.ts';
 import { type Exchanged, type ExchangeOptions, reasonOf, withRemotes } from './exchange.ts';
 import { bringLines, type Line, newLines, presenceAt, remoteHeadRef } from './exchange-refs.ts';
+import { takeBack } from './lost.ts';
 import type { OpenRemote } from './peers.ts';
+import { introduce } from './presence.ts';
 import type { Repository } from './repository.ts';
 
 /** What is newly known of a repository, or why what a remote says of it is not believed. */
@@ -47,11 +49,13 @@ export async function fetchFrom(
   const still = { name: remote.name, head: before, before, moved: false, presences: [] };
   const mine = !repo.locked;
   try {
+    introduce(repo, context);
     if ((await find()).length === 0) return still;
     repo.beginWriting();
     const lines = await find();
     const refused = await bringLines(repo, peer, lines, context);
     const told = lines.map((line) => ({ line, ...settle(repo, line, refused.get(line.name), facts.id) }));
+    takeBack(repo);
     return fetched(repo, remote.name, told);
   } catch (error) {
     return { ...still, reason: reasonOf(error) };

@@ -3,6 +3,7 @@ import {
   comparePaths,
   decodeTarget,
   escapeBytes,
+  isInside,
   KIND,
   PLAIN_FOLDER_MODE,
   type PlacedContent,
@@ -15,7 +16,7 @@ import {
   type Step,
 } from '@bk/core';
 import type { Content } from '@bk/remote';
-import { setPresent } from './absence.ts';
+import { isAbsent, setPresent } from './absence.ts';
 import { type Brought, bring } from './bring.ts';
 import type { Context } from './context.ts';
 import { recordAt } from './draft.ts';
@@ -93,7 +94,9 @@ class Getting {
   async run({ paths, dryRun }: GetOptions): Promise<GetResult> {
     for (const path of unknownPaths(this.#repo, paths))
       this.#refused.push({ path, reason: 'the last commit has no such file or folder' });
-    const { free, here } = this.#look(wantedAt(this.#repo, paths));
+    const wanted = wantedAt(this.#repo, paths);
+    this.#refuseDeleted(paths, wanted);
+    const { free, here } = this.#look(wanted);
     if (dryRun === true) this.#done.push(...free.map(({ path, size }) => ({ path, size })));
     else {
       if (here.length > 0) await this.#note(here);
@@ -102,6 +105,17 @@ class Getting {
       await this.#bringAndPlace(free, this.#foldersAt(paths));
     }
     return this.#result();
+  }
+
+  /** What is not absent by design and yet not there was deleted or moved since the last commit. */
+  #refuseDeleted(paths: readonly RepoPath[], wanted: readonly Wanted[]): void {
+    const tree = new LiveTree(this.#repo.layout.root);
+    const unknown = new Set(unknownPaths(this.#repo, paths));
+    for (const path of new Set(paths))
+      if (!unknown.has(path) && tree.stat(path) === undefined && !isAbsent(this.#repo, path))
+        if (!wanted.some((one) => isInside(one.path, path)))
+          this.#refused.push({ path, reason: 'it was deleted here: `bk recover` brings it back' });
+    tree.close();
   }
 
   #result(): GetResult {
@@ -248,6 +262,7 @@ class Getting {
     } finally {
       tree.close();
     }
+    if (missing.size === 0) return;
     const { history, head } = this.#repo;
     const root = history.readCommit(head!).tree;
     for (const path of [...missing].sort(comparePaths))

@@ -17,21 +17,27 @@ import type { SeenAhead } from './holdings-ahead.ts';
 import { HereNow } from './holdings-here.ts';
 import { SharedTree } from './holdings-trees.ts';
 import { ownVolume } from './holdings-volume.ts';
-import { type Presence, presences } from './presence.ts';
+import { lostSince } from './lost.ts';
+import { presences } from './presence.ts';
 import { cannotWrite, type Repository } from './repository.ts';
 import { columns } from './verify-select.ts';
 
 /** A repository on a volume: what all of its holders have in common. */
-export type Place = Omit<Holder, 'path'>;
+export interface Place extends Omit<Holder, 'path'> {
+  /** It does not count: it was marked as lost then. RFC 3339, UTC. */
+  readonly lostSince?: string;
+}
+export type Held = Place & Pick<Holder, 'path'>;
 /** Contents that are asked about. */
 export type Sought = ReadonlySet<ContentHash> | 'all';
 
 const CLOCK: Pick<Context, 'nowMs'> = { nowMs: () => Date.now() };
 
 /**
- * Which repositories hold which contents, by their presences, joined for all that are known; of this repository what is
- * here now. One pass over the index' rows for all of them, and whatever differs from the head is read. This one's files
- * come first, then repositories by id; paths in byte order of their folders. Contents that nobody holds are left out.
+ * Which repositories hold which contents, by their presences, joined for all that are known and not lost; of this
+ * repository what is here now. One pass over the index' rows for all of them, and whatever differs from the head is
+ * read. This one's files come first, then repositories by id; paths in byte order of their folders. Contents that nobody
+ * holds are left out.
  * Memory: some 400 bytes a file and repository; `placesOf` needs far less.
  */
 export function holdersOf(
@@ -41,7 +47,8 @@ export function holdersOf(
 ): ReadonlyMap<ContentHash, readonly Holder[]> {
   const found = new Map<ContentHash, Holder[]>();
   const ranks = new Map<string, number>();
-  eachHolding(repo, sought, { nowMs: context.nowMs() }, (blake3, { place, rank, path, verified: itsOwn }) => {
+  const whom = { lost: false, now: { nowMs: context.nowMs() } };
+  eachHolding(repo, sought, whom, (blake3, { place, rank, path, verified: itsOwn }) => {
     const verified = itsOwn?.() ?? place.verified;
     const holder = { ...place, path: path(), ...(verified !== undefined && { verified }) };
     ranks.set(place.repository, rank);
@@ -54,6 +61,19 @@ export function holdersOf(
   return found;
 }
 
+/** Which repositories that were marked as lost held which contents when they were last heard of. */
+export function lostHoldersOf(repo: Repository, sought: Sought): ReadonlyMap<ContentHash, readonly Held[]> {
+  const found = new Map<ContentHash, Held[]>();
+  if (repo.config.lost === undefined) return found;
+  eachHolding(repo, sought, { lost: true }, (blake3, { place, path }) => {
+    const holder = { ...place, path: path() };
+    const known = found.get(blake3);
+    if (known === undefined) found.set(blake3, [holder]);
+    else known.push(holder);
+  });
+  return found;
+}
+
 /** As holdersOf, without paths: a repository once a content. About 150 bytes a content, whatever the number of copies. */
 export function placesOf(
   repo: Repository,
@@ -63,7 +83,7 @@ export function placesOf(
 ): (blake3: ContentHash) => readonly Place[] {
   const sets = new PlaceSets();
   const found = new Map<ContentHash, number>();
-  eachHolding(repo, sought, { nowMs: context.nowMs(), ahead }, (blake3, { place }) => {
+  eachHolding(repo, sought, { lost: false, now: { nowMs: context.nowMs(), ahead } }, (blake3, { place }) => {
     const before = found.get(blake3) ?? 0;
     const after = sets.with(before, place);
     if (after !== before) found.set(blake3, after);
@@ -124,25 +144,32 @@ interface Now {
   readonly ahead?: SeenAhead | undefined;
 }
 
+/** Who is asked about: this repository, if it is said what is known of now, and the others, lost ones or not. */
+interface Whom {
+  readonly lost: boolean;
+  readonly now?: Now;
+}
+
 interface Other {
   readonly place: Place;
   readonly rank: number;
   readonly shared: SharedTree;
 }
 
-function eachHolding(repo: Repository, sought: Sought, now: Now, visit: Visit): void {
+function eachHolding(repo: Repository, sought: Sought, { lost, now }: Whom, visit: Visit): void {
   if (sought !== 'all' && sought.size === 0) return;
-  const others = othersOf(repo);
-  const own = new Own(repo, now);
+  const others = othersOf(repo, lost);
+  if (others.length === 0 && now === undefined) return;
+  const own = now && new Own(repo, now);
   try {
     const wants = filterOf(sought);
     for (const [folder, known] of repo.index.below(ROOT)) {
-      own.passing(folder, known);
+      own?.passing(folder, known);
       const held = others.map((other) => ({ other, files: other.shared.filesOf(folder) }));
       visitRow(folder, known, { wants, held, own, visit });
     }
   } finally {
-    own.close();
+    own?.close();
   }
   visitOthers(repo, others, sought, visit);
 }
@@ -150,7 +177,7 @@ function eachHolding(repo: Repository, sought: Sought, now: Now, visit: Visit): 
 interface RowVisit {
   readonly wants: (hashes: Buffer, k: number) => ContentHash | undefined;
   readonly held: readonly { readonly other: Other; readonly files: ReturnType<SharedTree['filesOf']> }[];
-  readonly own: Own;
+  readonly own: Own | undefined;
   readonly visit: Visit;
 }
 
@@ -166,7 +193,7 @@ function visitRow(folder: RepoPath, known: KnownDirectory, { wants, held, own, v
       made ??= entryPath(folder, listing, k);
       return made;
     };
-    const mine = own.sighting(folder, known, k, blake3);
+    const mine = own?.sighting(folder, known, k, blake3);
     if (mine !== undefined) visit(blake3, { ...mine, rank: 0, path });
     for (const { other, files } of held) {
       if (files === 'all' || (files.size > 0 && files.has(entryName(listing, k))))
@@ -205,17 +232,24 @@ function visitOthers(repo: Repository, others: readonly Other[], sought: Sought,
   }
 }
 
-/** All known repositories but this one; those that hold the same tree share the comparison. */
-function othersOf(repo: Repository): Other[] {
+/** All other known repositories that count, or all that are lost; those that hold the same tree share the comparison. */
+function othersOf(repo: Repository, lost: boolean): Other[] {
   const { history, head } = repo;
   const tree = head === undefined ? undefined : history.readCommit(head).tree;
   const compared = new Map<string, SharedTree>();
-  const others = presences(repo).filter(({ facts }) => facts.id !== repo.config.id);
-  return others.map(({ facts, present }: Presence, i): Other => {
+  const others = presences(repo)
+    .filter(({ facts }) => facts.id !== repo.config.id)
+    .map((presence) => ({ ...presence, since: lostSince(repo, presence.facts.id, presence.facts) }))
+    .filter(({ since }) => (since !== undefined) === lost);
+  return others.map(({ facts, present, since }, i): Other => {
     const shared = compared.get(present ?? '') ?? new SharedTree(history, tree, present);
     compared.set(present ?? '', shared);
     const { id: repository, name, volume, time: seen, verified } = facts;
-    const place = { repository, name, volume, seen, ...(verified !== undefined && { verified }) };
+    const place = {
+      ...{ repository, name, volume, seen },
+      ...(verified !== undefined && { verified }),
+      ...(since !== undefined && { lostSince: since }),
+    };
     return { place, rank: i + 1, shared };
   });
 }

@@ -55,6 +55,7 @@ import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/wor
 import { clearIncoming } from './exchange-incoming.ts';
 import { presenceAt } from './exchange-refs.ts';
 import { type Ground, groundOf } from './ground.ts';
+import { takeBack } from './lost.ts';
 import { MAIN, type Repository } from './repository.ts';
 
 /** True: the files have followed. Else they did not; a text is the reason: a clause. */
@@ -294,6 +295,7 @@ class RepositoryHost implements Host {
       if (readRef(history, name) === expected) updateRef(history, name, expected, next, { exclusive: true });
       this.#repo.movedTo(next);
     } else updateRef(history, name, expected, next, { exclusive: true });
+    if (repositoryOfRef(name) !== undefined) takeBack(this.#repo);
     return { name, moved: true };
   }
 

@@ -23,6 +23,7 @@ export { type FetchedPresence, type FetchedRemote, type FetchResult, fetch } fro
 export * from './get.ts';
 export * from './init.ts';
 export * from './log.ts';
+export type { LostMark } from './lost.ts';
 export * from './ls.ts';
 export type { Problem, ProblemKind } from './problems.ts';
 export { type PushedRemote, type PushOptions, type PushResult, push } from './push.ts';
@@ -45,5 +46,12 @@ export * from './status.ts';
 export { type SubsetFiles, type SubsetOptions, type SubsetResult, subset } from './subset.ts';
 export { type SyncedRemote, type SyncOptions, type SyncResult, sync } from './sync.ts';
 export * from './verify.ts';
-export { type WhereCopy, type WhereFile, type WhereOptions, type WhereResult, where } from './where.ts';
+export {
+  type WhereCopy,
+  type WhereFile,
+  type WhereLost,
+  type WhereOptions,
+  type WhereResult,
+  where,
+} from './where.ts';
 export * from './working-records.ts';

@@ -6,6 +6,7 @@ import { type Config, layoutOf, withRemote } from '@bk/store';
 import type { Context } from './context.ts';
 import { type MainMove, repositoryHost } from './host.ts';
 import { hostOptions } from './host-options.ts';
+import { introduce } from './presence.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { sharedVolumeId } from './volume.ts';
 
@@ -76,11 +77,19 @@ export async function openRemote(
   return { remote: seen, peer, facts };
 }
 
-/** All remotes that are within reach now, in order of their names; a broken one is out of reach, with the reason. */
-export async function reach(repo: Repository, context: Context, options: PeerOptions = {}): Promise<Reached> {
+/**
+ * All remotes that are within reach now, or of them `only` those, in order of their names; a broken one is out of reach,
+ * with the reason.
+ */
+export async function reach(
+  repo: Repository,
+  context: Context,
+  { only, ...options }: PeerOptions & { readonly only?: ReadonlySet<string> } = {},
+): Promise<Reached> {
   const open: OpenRemote[] = [];
   const unreachable: { name: string; reason: string }[] = [];
   for (const { name } of remotesOf(repo)) {
+    if (only?.has(name) === false) continue;
     try {
       open.push(await openRemote(repo, name, context, options));
     } catch (error) {
@@ -133,6 +142,7 @@ function localPeer(repo: Repository, folder: string, context: Context, options: 
         path: folder,
       });
     }
+    introduce(there, context);
     const { moveMain } = options;
     const { remotes = {} } = there.config;
     const volume = shareVolume(repo, there);

@@ -13,12 +13,12 @@ import {
   type RepositoryFacts,
   subsetHash,
 } from '@bk/core';
-import { PackWriter, readRef, type Signature, updateRef } from '@bk/store';
+import { PackWriter, readRef, type Signature, updateRef, withPartial } from '@bk/store';
 import { volumeOf } from '@bk/worktree';
 import type { Context } from './context.ts';
 import { type PresentTreeSources, presentTree } from './present-tree.ts';
 import { ownPresence, type Presence } from './read-presence.ts';
-import type { Repository } from './repository.ts';
+import { cannotWrite, type Repository } from './repository.ts';
 import { signatureOf } from './signature.ts';
 import { oldestVerification } from './verify-oldest.ts';
 
@@ -29,6 +29,7 @@ export interface NewPresence {
   readonly commit: GitId;
   /** Where the chain stands until then. */
   readonly previous: GitId | undefined;
+  readonly whole: boolean;
 }
 
 /**
@@ -41,6 +42,23 @@ export function publishPresence(repo: Repository, context: Context): GitId | und
   const made = publishPresent(repo, { history, index, put: new Map() }, context);
   if (made !== undefined) index.write({ presence: made });
   return made;
+}
+
+/**
+ * A copy that got an id of its own says for the first time what it holds, before others ask. Where that cannot be
+ * written now, the next command does. Does nothing in a repository that has said something before.
+ */
+export function introduce(repo: Repository, context: Context): void {
+  const { config, layout, head, isCopy } = repo;
+  if (isCopy || head === undefined || readRef(layout.history, presenceRef(config.id)) !== undefined) return;
+  const mine = !repo.locked;
+  try {
+    if (repo.tryWriting()) publishPresence(repo, context);
+  } catch (error) {
+    if (!cannotWrite(error)) throw error;
+  } finally {
+    if (mine) repo.endWriting();
+  }
 }
 
 /** As publishPresence, for rows that the index is about to have: it has to get them with the new commit as `presence`. */
@@ -85,7 +103,10 @@ export function addPresence(
   const facts = { ...factsOf(repo, signature.timeSec, last?.said), ...(whole && { whole }) };
   const said = last?.said;
   const before = said?.present === undefined ? undefined : { facts: said.facts, present: said.present };
-  if (!needsPresence(before, { facts, present })) return undefined;
+  if (!needsPresence(before, { facts, present })) {
+    notePartial(repo, whole);
+    return undefined;
+  }
   const tree = writer.addTree([
     { name: REPOSITORY_FILE, kind: 'blob', id: writer.addBlob(formatRepositoryFacts(facts)) },
     { name: PRESENT_TREE, kind: 'tree', id: present },
@@ -97,12 +118,18 @@ export function addPresence(
     committer: signature,
     message: presenceMessage({ id, name }),
   });
-  return { commit, previous: last?.commit };
+  return { commit, previous: last?.commit, whole };
 }
 
 /** Makes a presence that is in the history now the one that counts. */
-export function movePresence(repo: Repository, { commit, previous }: NewPresence): void {
+export function movePresence(repo: Repository, { commit, previous, whole }: NewPresence): void {
   updateRef(repo.layout.history, presenceRef(repo.config.id), previous, commit, { exclusive: true });
+  notePartial(repo, whole);
+}
+
+/** Should both presence and index be lost, the config tells what was let go of from what was deleted. */
+function notePartial(repo: Repository, whole: boolean): void {
+  if ((repo.config.partial === true) === whole) repo.reconfigure((config) => withPartial(config, !whole));
 }
 
 /** Where the own chain stands; one that cannot be read is begun anew. */

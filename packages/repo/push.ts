@@ -1,4 +1,4 @@
-import type { GitId, RepoPath } from '@bk/core';
+import type { GitId, PathProblem, RepoPath } from '@bk/core';
 import type { RefResult, RefUpdate } from '@bk/remote';
 import { isAncestor } from '@bk/store';
 import { advanceFromIncoming } from './advance.ts';
@@ -28,6 +28,8 @@ export interface PushedRemote {
   readonly reason?: string;
   /** Contents that went over (in a dry run: would). */
   readonly sent: { readonly files: number; readonly bytes: number };
+  /** What did not follow there, because something is in the way or no copy was within its reach: it shows as changes. */
+  readonly left: readonly PathProblem[];
   readonly missing: readonly { readonly path: RepoPath; readonly reason: string }[];
 }
 
@@ -39,8 +41,12 @@ export type PushResult = Exchanged<PushedRemote>;
  */
 export async function push(repo: Repository, options: PushOptions, context: Context): Promise<PushResult> {
   if (options.dryRun !== true) sayWhatIsHere(repo, context);
-  const ways = { ...options, ...movingFiles(context) };
-  return withRemotes(repo, ways, context, (open) => pushTo(repo, open, options, context));
+  const left = new Map<string, readonly PathProblem[]>();
+  const ways = { ...options, ...movingFiles(context, left) };
+  return withRemotes(repo, ways, context, async (open) => {
+    const pushed = await pushTo(repo, open, options, context);
+    return { ...pushed, left: left.get(open.facts.id) ?? [] };
+  });
 }
 
 /** Others are told what is here now, by the presence that is sent with the history. */
@@ -54,9 +60,12 @@ function sayWhatIsHere(repo: Repository, context: Context): void {
   }
 }
 
-/** How the files of a local remote follow its head. */
-function movingFiles(context: Context): PeerOptions {
-  return { moveMain: (there, _from, to) => advanceFromIncoming(there, to, context) };
+/** How the files of a local remote follow its head. @param left what did not, by repository */
+function movingFiles(context: Context, left: Map<string, readonly PathProblem[]>): PeerOptions {
+  return {
+    moveMain: (there, _from, to) =>
+      advanceFromIncoming(there, to, context, (paths) => left.set(there.config.id, paths)),
+  };
 }
 
 /** How its head stands to the one here. */
@@ -79,7 +88,7 @@ async function pushTo(
 ): Promise<PushedRemote> {
   const { name } = open.remote;
   const theirs = open.facts.head ?? null;
-  const nothing = { name, head: theirs, moved: false, sent: { files: 0, bytes: 0 }, missing: [] };
+  const nothing = { name, head: theirs, moved: false, sent: { files: 0, bytes: 0 }, left: [], missing: [] };
   if (repo.head === undefined) return { ...nothing, reason: 'nothing is committed here yet' };
   try {
     const plan = dryRun ? planFor(repo, open, repo.head) : await agreed(repo, open, context);
@@ -143,7 +152,7 @@ async function send(repo: Repository, open: OpenRemote, plan: Plan, context: Con
   const { standing, ours, theirs } = plan;
   await sendRefs(repo, open, plan);
   const { sent, missing, full } = await sendContents(repo, peer, plan.lacking, context);
-  const result = { name: remote.name, head: theirs ?? null, moved: false, standing, sent, missing };
+  const result = { name: remote.name, head: theirs ?? null, moved: false, standing, sent, left: [], missing };
   if (full) return { ...result, reason: 'there is no space left there' };
   if (standing === 'same') await settle(repo, open, ours, context);
   if (standing !== 'behind') return { ...result, ...withReason(apart(plan)) };

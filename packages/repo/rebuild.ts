@@ -30,10 +30,12 @@ export interface RebuildOptions {
   readonly index: IndexDb;
   readonly history: HistoryReader;
   readonly head: GitId | undefined;
-  /** What this repository said last that it holds; absent: it never said, and holds everything, unless it is limited. */
+  /** What this repository said last that it holds; absent: it never said, and holds everything, unless it is limited or partial. */
   readonly own?: Presence | undefined;
   /** This repository wants a part of the tree only: what came into the head since need not be here. */
   readonly limited?: boolean;
+  /** Something was absent when it last said what is here. */
+  readonly partial?: boolean;
   /** Records by the path of their blob which an index that was thrown away said are absent. */
   readonly absent?: ReadonlyMap<RepoPath, GitId>;
   readonly onDirectory?: (path: RepoPath) => void;
@@ -80,9 +82,9 @@ export function absentRecords(index: IndexDb): Map<RepoPath, GitId> {
 type Here = GitId | 'all' | undefined;
 
 /** Where nothing was absent and all is wanted, nothing is: also what came into the head since is here, or was deleted. */
-function presentOf({ own, limited }: RebuildOptions): Here {
+function presentOf({ own, limited, partial }: RebuildOptions): Here {
   // It said what is here when it was made: if that is lost, nothing tells a file that was deleted from one that never came.
-  if (own === undefined) return limited === true ? undefined : 'all';
+  if (own === undefined) return limited === true || partial === true ? undefined : 'all';
   return own.facts.whole === true && limited !== true ? 'all' : own.present;
 }
 

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { encodePath, type FsPath, type RepoPath } from '@bk/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountLoop } from '../../fixtures/loop-mount.ts';
+import { setAbsent } from './absence.ts';
 import { check } from './check.ts';
 import { commit } from './commit.ts';
 import type { Context } from './context.ts';
@@ -319,6 +320,49 @@ describe('restore', () => {
     expect((await listed()).map(({ path, deletedIn, from }) => [path, deletedIn, from])).toEqual([
       ['a', null, 'safety'],
     ]);
+  });
+
+  it('does not list what it could not replace', async () => {
+    for (const name of ['a', 'b']) write(name, `first ${name}`);
+    await begun();
+    for (const name of ['a', 'b']) saveAtomically(name, `never committed ${name}`);
+    let placed = 0;
+    const report = (): void => {
+      if (placed++ === 0) saveAtomically('b', 'saved meanwhile');
+    };
+    const onPlacing: Context = {
+      ...context,
+      report: (progress) => (progress.phase === 'recover' ? report() : undefined),
+    };
+    const { recovered: done, failed } = await within((repo) =>
+      restore(repo, { paths: paths('a', 'b') }, onPlacing),
+    );
+    expect([placed > 0, done.map(({ path }) => path), failed.map(({ path }) => path)]).toEqual([
+      true,
+      ['a'],
+      ['b'],
+    ]);
+    expect(read('b')).toBe('saved meanwhile');
+    const known = await within((repo) => repo.uncommitted());
+    expect(known.map(({ path }) => path)).toEqual(['a']);
+    expect(await within((repo) => check(repo, {}, context))).toEqual({ ok: true, problems: [] });
+  });
+
+  it('keeps what somebody put where the head has a file that is not here', async () => {
+    write('a', 'first', 0o640);
+    await begun();
+    const { mtime } = fs.statSync(at('a'));
+    await within((repo) => {
+      repo.beginWriting();
+      setAbsent(repo, paths('a'), context);
+    });
+    fs.rmSync(at('a'));
+    write('a', 'OTHER', 0o640);
+    fs.utimesSync(at('a'), mtime, mtime);
+    expect((await restored({ paths: paths('a') })).failed.length).toBe(0);
+    expect(read('a')).toBe('first');
+    await recovered({ paths: paths('a') });
+    expect(read('a (recovered 2026-10-01)')).toBe('OTHER');
   });
 
   it('only mode and mtime, whatever the content', async () => {

@@ -1,36 +1,25 @@
-import fs from 'node:fs';
-import path from 'node:path';
 import {
   BkError,
   type ContentHash,
   comparePaths,
   decideRecovery,
-  decodeTarget,
   type EntryType,
-  encodePath,
-  escapeBytes,
-  type FsPath,
   type GitId,
   isInside,
-  PLAIN_FOLDER_MODE,
-  parentOf,
+  type RecoverFailure,
   type Recovery,
   type RepoPath,
   ROOT,
   type Step,
   type StepResult,
 } from '@bk/core';
-import { bytePath } from '@bk/worktree';
-import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
-import type { Decision } from './decide.ts';
-import { LiveTree } from './live-tree.ts';
-import { Pool } from './pool.ts';
+import { type Lacking, NOT_DELETED } from './elsewhere.ts';
+import { contentsOfVersions, type Found, Search } from './recover-search.ts';
+import { type Target, targetOf } from './recover-target.ts';
 import type { Repository } from './repository.ts';
-import { commitOf } from './revision.ts';
-import { type From, type Source, Sources } from './sources.ts';
 import { applyElsewhere, applyPlan, mayGiveSpecial } from './transaction.ts';
-import { departedVersions, soughtContents, type Version, versionsAt } from './versions.ts';
+import type { Version } from './versions.ts';
 
 export interface RecoverOptions {
   /** Files, or folders with all that was deleted below them. */
@@ -45,14 +34,20 @@ export interface RecoverOptions {
 }
 
 export interface RecoverResult {
-  /** Where each file, symlink or empty folder is now; `from`: what its content comes from. Under a dry run: would be. */
+  /**
+   * Where each file, symlink or empty folder is now; `from`: what its content comes from: 'safety', 'folder', 'history', or
+   * the name of a remote. Under a dry run: would be.
+   */
   readonly recovered: readonly {
     readonly path: RepoPath;
-    readonly from: From | 'history';
+    readonly from: string;
     readonly was?: RepoPath;
   }[];
-  readonly failed: readonly { readonly path: RepoPath; readonly reason: string; readonly where?: string }[];
+  readonly failed: readonly RecoverFailed[];
 }
+
+/** `where`: names of the repositories that are known to hold its content. */
+export type RecoverFailed = { readonly path: RepoPath } & Lacking;
 
 export interface Recoverable {
   readonly path: RepoPath;
@@ -63,14 +58,17 @@ export interface Recoverable {
   readonly deletedIn: GitId | null;
   readonly confirmed: boolean;
   readonly reason: 'deleted' | 'replaced';
-  readonly from: From | 'history';
+  /** 'safety', 'folder', 'history', or the name of a remote within reach that is known to hold it. */
+  readonly from: string;
 }
 
 export interface RecoverableResult {
   readonly recoverable: readonly Recoverable[];
+  /** Known to be held elsewhere, where nothing can be had from now. */
+  readonly unreachable: readonly (RecoverFailed & { readonly blake3: ContentHash; readonly size: number })[];
 }
 
-/** Everything that could be brought back now, latest version of a path first. Changes nothing. */
+/** Everything that could be brought back now, latest version of a path first. Changes nothing, and reads no remote's files. */
 export async function listRecoverable(
   repo: Repository,
   options: Pick<RecoverOptions, 'paths' | 'at'>,
@@ -79,28 +77,44 @@ export async function listRecoverable(
   const wanted = options.paths?.length ? options.paths : [ROOT];
   const search = await Search.begin(repo, { ...options, wanted }, context);
   try {
-    const seen = new Set<string>();
-    const found: Recoverable[] = [];
-    const sorted = search.versions
-      .filter((version) => wanted.some((folder) => isInside(version.path, folder)))
-      .sort((a, b) => comparePaths(a.path, b.path) || b.timeMs - a.timeMs);
-    for (const version of sorted) {
-      const key = `${version.path}\0${version.type}\0${version.blake3 ?? ''}`;
-      const from = search.from(version);
-      if (seen.has(key) || from === undefined || search.isPresent(version)) continue;
-      seen.add(key);
+    const versions = departed(search, wanted);
+    const lacking = versions.filter((version) => search.from(version) === undefined);
+    await search.seek(contentsOfVersions(lacking), 'look', context);
+    const recoverable: Recoverable[] = [];
+    const unreachable: RecoverableResult['unreachable'][number][] = [];
+    for (const version of versions) {
       const { path, type, blake3 = null, size, deletedIn, confirmed, reason } = version;
-      found.push({ path, type, blake3, size, deletedIn, confirmed, reason, from });
+      const from = search.from(version);
+      if (from !== undefined)
+        recoverable.push({ path, type, blake3, size, deletedIn, confirmed, reason, from });
+      else if (blake3 !== null) {
+        const known = search.lacking(blake3);
+        if (known.where !== undefined) unreachable.push({ path, blake3, size, ...known });
+      }
     }
-    return { recoverable: found };
+    return { recoverable, unreachable };
   } finally {
     search.close();
   }
 }
 
+/** Each version of each path once, those left out that are there. */
+function departed(search: Search, wanted: readonly RepoPath[]): Version[] {
+  const seen = new Set<string>();
+  return search.versions
+    .filter((version) => wanted.some((folder) => isInside(version.path, folder)))
+    .sort((a, b) => comparePaths(a.path, b.path) || b.timeMs - a.timeMs)
+    .filter((version) => {
+      const key = `${version.path}\0${version.type}\0${version.blake3 ?? ''}`;
+      if (seen.has(key)) return false;
+      seen.add(key);
+      return !search.isPresent(version);
+    });
+}
+
 /**
  * Brings back deleted and overwritten files, never over anything: observe what is there and what is known, decide
- * (core), apply as one transaction.
+ * (core), apply as one transaction. What is not here comes from remotes.
  * @throws BkError `usage` if nothing is asked for; `locked`, `no-space`, `io`
  */
 export async function recover(
@@ -118,135 +132,116 @@ export async function recover(
   const target = options.to === undefined ? undefined : targetOf(repo.layout.root, options.to);
   const search = await Search.begin(repo, { ...options, wanted, outside: target?.outside }, context);
   try {
-    const decision = decideRecovery<Source>({
-      versions: search.versions,
+    return await new Recovering(repo, search, context).run({
       wanted,
-      replaced: false,
-      live: (path) => search.tree.live(path, search.sizes),
-      source: (blake3) => search.sources.of(blake3),
-      date: localDate(context.nowMs()),
-      ...(target !== undefined && { to: target.path }),
+      target,
+      dryRun: options.dryRun === true,
     });
-    const steps = search.steps(
-      decision.recoveries as readonly Recovery<Source>[],
-      target?.outside === undefined,
-    );
-    // A path of which nothing is missing is no failure: given again, the verb does nothing.
-    const unknown = decision.failed.filter(
-      ({ path, version }) => version !== undefined || search.tree.stat(path) === undefined,
-    );
-    const failed = unknown.map(({ path, reason, earlier }) => ({
-      path,
-      reason: earlier === undefined ? reason : `${reason}; an earlier version can be had`,
-    }));
-    const results =
-      options.dryRun === true ? undefined : carryOut(repo, steps, { outside: target?.outside, context });
-    return report(decision.recoveries as readonly Recovery<Source>[], failed, results);
   } finally {
     search.close();
   }
 }
 
-interface Begun {
-  readonly at?: string;
+interface Asked {
   readonly wanted: readonly RepoPath[];
-  readonly outside?: string | undefined;
+  readonly target: Target | undefined;
+  readonly dryRun: boolean;
 }
 
-/** What is known of earlier versions, and of what is there now. */
-class Search {
-  readonly versions: readonly Version[];
-  readonly tree: LiveTree;
-  readonly sources: Sources;
-  readonly sizes: ReadonlySet<number>;
-  readonly #folderModes = new Map<RepoPath, number>();
+class Recovering {
+  readonly #repo: Repository;
+  readonly #search: Search;
+  readonly #context: Context;
 
-  private constructor(versions: readonly Version[], tree: LiveTree, sources: Sources) {
-    this.versions = versions;
-    this.tree = tree;
-    this.sources = sources;
-    this.sizes = new Set(versions.map(({ size }) => size));
-    const byTime = versions.filter(({ type }) => type === 'dir').sort((a, b) => a.timeMs - b.timeMs);
-    for (const { path, mode } of byTime) this.#folderModes.set(path, mode);
+  constructor(repo: Repository, search: Search, context: Context) {
+    this.#repo = repo;
+    this.#search = search;
+    this.#context = context;
   }
 
-  static async begin(repo: Repository, { at, wanted, outside }: Begun, context: Context): Promise<Search> {
-    const pool = new Pool();
-    const decision: Decision = await compareWithHead(
-      repo,
-      { all: false, rehash: false, pool },
-      context,
-    ).finally(() => pool.close());
-    const here = new LiveTree(repo.layout.root);
-    const isHere = (path: RepoPath) => here.stat(path) !== undefined;
-    const versions =
-      at === undefined
-        ? departedVersions(repo, decision, context.nowMs())
-        : versionsAt(repo, { commit: commitOf(repo, at, context), paths: wanted, isHere });
-    const sources = new Sources(repo, decision, soughtContents(versions));
-    if (outside === undefined) return new Search(versions, here, sources);
-    here.close();
-    return new Search(versions, new LiveTree(outside), sources);
-  }
-
-  close(): void {
-    this.tree.close();
-  }
-
-  from({ type, size, blake3 }: Version): From | 'history' | undefined {
-    if (type !== 'file' || blake3 === undefined) return 'history';
-    return this.sources.of(blake3)?.from ?? (size === 0 ? 'history' : undefined);
-  }
-
-  isPresent({ path, type, blake3, size }: Version): boolean {
-    if (type === 'dir') return this.tree.type(path) === 'dir';
-    const there = this.tree.live(path, new Set([size]));
-    return there?.type === type && there.blake3 === blake3;
-  }
-
-  /** Folders first, each before what goes into it. @param link whether the inodes of the net may be given */
-  steps(recoveries: readonly Recovery<Source>[], link: boolean): Step[] {
-    const folders = new Map<RepoPath, number>();
-    const known = new Set<RepoPath>([ROOT]);
-    const steps: Step[] = [];
-    for (const { version, path } of recoveries) {
-      const isFolder = version.type === 'dir';
-      this.#foldersFor(isFolder ? path : parentOf(path), isFolder ? version.path : parentOf(version.path), {
-        folders,
-        known,
+  async run({ wanted, target, dryRun }: Asked): Promise<RecoverResult> {
+    const search = this.#search;
+    const decide = () =>
+      decideRecovery<Found>({
+        versions: search.versions,
+        wanted,
+        replaced: false,
+        live: (path) => search.live(path),
+        source: (blake3) => search.source(blake3),
+        date: localDate(this.#context.nowMs()),
+        ...(target !== undefined && { to: target.path }),
       });
-      if (!isFolder) steps.push(this.#step(version as Version, path, link));
-    }
-    const made = [...folders].sort(([a], [b]) => comparePaths(a, b));
-    return [...made.map(([path, mode]): Step => ({ do: 'mkdir', path, mode })), ...steps];
+    const near = decide();
+    const lacking = contentsOfVersions(near.failed.flatMap(({ version }) => version ?? []));
+    await search.seek(lacking, dryRun ? 'look' : 'bring', this.#context);
+    const decision = lacking.length === 0 ? near : decide();
+    const { recoveries } = decision;
+    const met = [
+      ...recoveries,
+      ...decision.failed,
+      ...(target === undefined ? [] : decision.present),
+    ].flatMap(({ version }) => version?.path ?? []);
+    const failed = [...this.#told(decision.failed), ...this.#notDeleted(wanted, met)];
+    if (dryRun) return report({ recoveries, failed, results: undefined });
+    const results = carryOut(this.#repo, search.steps(recoveries), {
+      outside: target?.outside,
+      context: this.#context,
+    });
+    return report(await this.#again({ recoveries, failed, results }, target));
   }
 
-  /** Missing folders from `path` upwards, with the modes that those of the original path had. */
-  #foldersFor(
-    path: RepoPath,
-    original: RepoPath,
-    into: { folders: Map<RepoPath, number>; known: Set<RepoPath> },
-  ): void {
-    for (let at = path, was = original; !into.known.has(at); at = parentOf(at), was = parentOf(was)) {
-      into.known.add(at);
-      if (this.tree.type(at) !== 'dir') into.folders.set(at, this.#folderModes.get(was) ?? PLAIN_FOLDER_MODE);
-    }
+  /** What turned out to be spoilt where it lay here is looked for elsewhere. */
+  async #again(done: Done, target: Target | undefined): Promise<Done> {
+    const { recoveries, failed, results = [] } = done;
+    const spoilt = new Set(
+      results
+        .filter(({ step, outcome }) => step.do === 'place' && outcome === 'failed')
+        .map(({ path }) => path),
+    );
+    const versions = recoveries.filter(
+      ({ path, version }) => spoilt.has(path) && !this.#search.isBrought(version.blake3),
+    );
+    if (versions.length === 0) return done;
+    await this.#search.seek(
+      contentsOfVersions(versions.map(({ version }) => version)),
+      'bring',
+      this.#context,
+    );
+    const had = versions.flatMap(({ version, path }) => {
+      const source = version.blake3 === undefined ? undefined : this.#search.source(version.blake3);
+      return source === undefined || !this.#search.isBrought(version.blake3)
+        ? []
+        : [{ version, path, source }];
+    });
+    if (had.length === 0) return done;
+    const second = carryOut(this.#repo, this.#search.steps(had), {
+      outside: target?.outside,
+      context: this.#context,
+    });
+    const better = new Map(had.map((recovery) => [recovery.path, recovery]));
+    return {
+      recoveries: recoveries.map((recovery) => better.get(recovery.path) ?? recovery),
+      failed,
+      results: [...results.filter(({ path }) => !better.has(path)), ...second],
+    };
   }
 
-  #step(version: Version, path: RepoPath, link: boolean): Step {
-    const { mode, mtimeNs } = version;
-    const expect = { is: 'absent' } as const;
-    if (version.type === 'symlink')
-      return {
-        do: 'symlink',
-        path,
-        expect,
-        target: escapeBytes(decodeTarget(version.target ?? '', version.size)),
-        mtimeNs,
-      };
-    const asked = { blake3: version.blake3 as ContentHash, size: version.size, inode: version.inode };
-    const content = this.sources.content(asked, link) ?? { source: '', how: 'copy', ...asked };
-    return { do: 'place', path, expect, content, mode, mtimeNs };
+  /** A path of which nothing is missing is no failure: given again, the verb does nothing. */
+  #told(failures: readonly RecoverFailure[]): RecoverFailed[] {
+    return failures.flatMap(({ path, version, reason, earlier }) => {
+      if (version === undefined)
+        return this.#search.isThere(path) || this.#search.isAbsent(path) ? [] : [{ path, reason }];
+      const lacking = this.#search.lacking(version.blake3);
+      const more = earlier === undefined ? '' : '; an earlier version can be had';
+      return [{ path, ...lacking, reason: `${lacking.reason}${more}` }];
+    });
+  }
+
+  /** @param met paths of what is brought back, or cannot be */
+  #notDeleted(wanted: readonly RepoPath[], met: readonly RepoPath[]): RecoverFailed[] {
+    return wanted
+      .filter((path) => this.#search.isAbsent(path) && !met.some((one) => isInside(one, path)))
+      .map((path) => ({ path, reason: NOT_DELETED }));
   }
 }
 
@@ -272,17 +267,20 @@ function carryOut(
   return results;
 }
 
-function report(
-  recoveries: readonly Recovery<Source>[],
-  failed: RecoverResult['failed'],
-  results: readonly StepResult[] | undefined,
-): RecoverResult {
+interface Done {
+  readonly recoveries: readonly Recovery<Found>[];
+  readonly failed: readonly RecoverFailed[];
+  /** Absent: nothing was tried. */
+  readonly results: readonly StepResult[] | undefined;
+}
+
+function report({ recoveries, failed, results }: Done): RecoverResult {
   const wrong = new Map(
     results
       ?.filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed')
       .map((result) => [result.path, result]),
   );
-  const recovered: { path: RepoPath; from: From | 'history'; was?: RepoPath }[] = [];
+  const recovered: { path: RepoPath; from: string; was?: RepoPath }[] = [];
   const failures = [...failed];
   for (const { version, path, source } of recoveries) {
     const problem = wrong.get(path);
@@ -296,26 +294,6 @@ function report(
       });
   }
   return { recovered, failed: failures.sort((a, b) => comparePaths(a.path, b.path)) };
-}
-
-interface Target {
-  /** Below the root, or below `outside`. */
-  readonly path: RepoPath;
-  /** Absolute path of a folder outside the repository, which is there. */
-  readonly outside?: string;
-}
-
-/** @param to absolute; need not be there yet */
-function targetOf(root: string, to: string): Target {
-  const whole = path.resolve(to);
-  let existing = whole;
-  while (!fs.existsSync(existing)) existing = path.dirname(existing);
-  const there = fs.realpathSync.native(existing);
-  const missing = path.relative(existing, whole);
-  const below = path.relative(root, path.join(there, missing));
-  const inside = below !== '..' && !below.startsWith('../');
-  const relative = encodePath(bytePath(inside ? below : missing) as FsPath);
-  return inside ? { path: relative } : { path: relative, outside: there };
 }
 
 /** The day it is for the person who asks. */

@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { type ContentHash, type DeletionPolicy, KIND, type ObjectId, type RepoPath, ROOT } from '@bk/core';
-import { SafetyNet } from '@bk/store';
+import { grantLease, leasesFile, SafetyNet } from '@bk/store';
 import { hashBytes } from '@bk/worktree';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ import { hashAt, idAt } from './draft.ts';
 import { init } from './init.ts';
 import { findReleasable, releaseDeparted } from './release.ts';
 import { openRepository, type Repository } from './repository.ts';
+import { safety } from './safety.ts';
 
 const DAY_MS = 86_400_000;
 const REPLACED_DAYS = 30;
@@ -91,6 +92,44 @@ describe('a release', () => {
     await committed('confirmed');
     expect(withRepository((repo) => findReleasable(repo, context))).toEqual([]);
     expect(inNet(hash('two'))).toBe(1);
+  });
+
+  it.each(['a commit', 'a release'])(
+    'in %s waits for the end of a promise to another repository',
+    async (how) => {
+      write('a', 'one');
+      write('b', 'two');
+      await committed();
+      withRepository((repo) => {
+        repo.beginWriting();
+        grantLease(repo.layout, [hash('one')], { nowMs, forMs: 60_000, most: 9 });
+      });
+      for (const name of ['a', 'b']) remove(name);
+      await committed('confirmed');
+      expect([inNet(hash('one')), inNet(hash('two'))]).toEqual([1, 0]);
+      const letGo = async () => {
+        if (how === 'a commit') await committed();
+        else withRepository((repo) => safety(repo, { do: 'release' }, context));
+      };
+      nowMs += 59_000;
+      await letGo();
+      expect(inNet(hash('one'))).toBe(1);
+      nowMs += 2_000;
+      await letGo();
+      expect(inNet(hash('one'))).toBe(0);
+    },
+  );
+
+  it('lets nothing go while it cannot be told what was promised', async () => {
+    write('a', 'one');
+    await committed();
+    remove('a');
+    fs.writeFileSync(leasesFile({ dot: at('.bk') }), '{');
+    await committed('confirmed');
+    expect(inNet(hash('one'))).toBe(1);
+    fs.rmSync(leasesFile({ dot: at('.bk') }));
+    await committed();
+    expect(inNet(hash('one'))).toBe(0);
   });
 
   it('lets replaced versions go after 30 days', async () => {

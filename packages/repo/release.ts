@@ -1,6 +1,13 @@
 import fs from 'node:fs';
-import { type ContentHash, type GitId, mayRelease } from '@bk/core';
-import { type ContentOwner, type DepartedRow, type SafetyEntry, SafetyNet, settingsOf } from '@bk/store';
+import { BkError, type ContentHash, type GitId, mayRelease } from '@bk/core';
+import {
+  activeLeases,
+  type ContentOwner,
+  type DepartedRow,
+  type SafetyEntry,
+  SafetyNet,
+  settingsOf,
+} from '@bk/store';
 import type { Context } from './context.ts';
 import type { Repository } from './repository.ts';
 
@@ -16,7 +23,10 @@ export interface Releasable {
   readonly bytes: number;
 }
 
-/** What policy allows to let go now (rule 12). Contents that the head still has are never part of it. */
+/**
+ * What policy allows to let go now (rule 12). Contents that the head still has are never part of it, nor those that are
+ * promised to another repository: they go once the promise has ended.
+ */
 export function findReleasable(repo: Repository, context: Context): Releasable[] {
   const rows = repo.index.departed.unreleased();
   if (rows.length === 0) return [];
@@ -28,11 +38,12 @@ export function findReleasable(repo: Repository, context: Context): Releasable[]
   };
   const moment = { nowSec: Math.floor(context.nowMs() / 1000), freePercent: freePercent(repo.layout.dot) };
   const age = commitAges(repo, rules.deleted.when === 'commits' ? rows : []);
+  const isPromised = promisedIn(repo, context);
   const allowed: DepartedRow[] = [];
   const held: DepartedRow[] = [];
   for (const row of rows) {
     const may = mayRelease({ ...row, commitsSince: age.get(row.commit) ?? 0 }, rules, moment);
-    (may ? allowed : held).push(row);
+    (may && !isPromised(row) ? allowed : held).push(row);
   }
   const net = new SafetyNet(repo.layout);
   const claims = new Claims(net, { needed: neededBy(repo, allowed, held) });
@@ -58,7 +69,18 @@ export function releaseDeparted(repo: Repository, context: Context): Released {
   return { entries, bytes };
 }
 
-/** Who still needs the contents that may go: files of the head, unconfirmed deletions, versions that are held for a time. */
+/** Where the promises cannot be told, all is promised: who drops or makes a promise here says what is wrong. */
+function promisedIn({ layout }: Repository, context: Context): (row: DepartedRow) => boolean {
+  try {
+    const promised = activeLeases(layout, context.nowMs());
+    return ({ blake3 }) => blake3 !== undefined && promised.has(blake3);
+  } catch (error) {
+    if (error instanceof BkError && error.code === 'damaged') return () => true;
+    throw error;
+  }
+}
+
+/** Who still needs the contents that may go: files of the head, unconfirmed deletions, versions that are held for a time or promised. */
 function neededBy(
   repo: Repository,
   allowed: readonly DepartedRow[],

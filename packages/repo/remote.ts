@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { BkError, type GitId, type Subset } from '@bk/core';
+import { BkError, type GitId, type RepositoryFacts, type Subset } from '@bk/core';
 import { type Facts, parseAddress } from '@bk/remote';
 import {
   checkedRemoteName,
@@ -7,10 +7,13 @@ import {
   type HistoryReader,
   listRefs,
   readRef,
+  withLost,
   withoutRemote,
   withRemote,
 } from '@bk/store';
 import type { Context } from './context.ts';
+import { doomedOf, type LostRepository, lostStrangers } from './give-up.ts';
+import { type LostMark, lostFrom, lostMark, lostSince, markOf } from './lost.ts';
 import { lastSeenNow, openAddress, openRemote, type Remote, remoteNamed, remotesOf } from './peers.ts';
 import { presences } from './presence.ts';
 import type { Repository } from './repository.ts';
@@ -19,16 +22,20 @@ export type RemoteOptions =
   | { readonly do: 'list' }
   /** @param directory absolute: what a relative path is relative to */
   | { readonly do: 'add'; readonly name: string; readonly address: string; readonly directory: string }
-  | { readonly do: 'remove'; readonly name: string }
+  /** @param lost its disk is gone for good: nothing counts on it any more, remote or not */
+  | { readonly do: 'remove'; readonly name: string; readonly lost?: boolean }
   | { readonly do: 'show'; readonly name: string };
 
 export interface RemoteResult {
   readonly remotes: readonly RemoteValue[];
+  /** Of `list`: given up, and no remotes; absent: none. */
+  readonly lost?: readonly LostRepository[];
 }
 
-export interface RemoteValue {
+export interface RemoteValue extends Partial<LostMark> {
   readonly name: string;
-  readonly address: string;
+  /** Null: it was given up, and is not known as a remote. */
+  readonly address: string | null;
   /** Null: never reached yet. */
   readonly id: string | null;
   readonly lastSeen: string | null;
@@ -38,6 +45,8 @@ export interface RemoteValue {
   readonly reason?: string;
   /** Of `show`; null: not known. */
   readonly about?: RemoteAbout | null;
+  /** Of `remove` with `lost`: others on the same volume that go on counting; absent: none. */
+  readonly sameVolume?: readonly { readonly id: string; readonly name: string }[];
 }
 
 /** What is known of a remote: what it says now, or what it said last. */
@@ -56,7 +65,8 @@ export interface RemoteAbout {
 }
 
 /**
- * Lists, adds, removes or shows remotes; the result holds those that it was about.
+ * Lists, adds, removes or shows remotes; the result holds those that it was about. One that is removed as lost does not
+ * count as a copy of anything until it says that all was verified there since.
  * @throws BkError 'usage' for a name or address that is none, 'refused' for this repository itself and for what is known already
  */
 export async function remote(
@@ -66,16 +76,21 @@ export async function remote(
 ): Promise<RemoteResult> {
   switch (options.do) {
     case 'list':
-      return { remotes: remotesOf(repo).map(plain) };
+      return list(repo);
     case 'add':
       return { remotes: [await add(repo, options, context)] };
     case 'remove':
-      return { remotes: [remove(repo, options.name)] };
+      return { remotes: [options.lost ? giveUp(repo, options.name, context) : remove(repo, options.name)] };
     case 'show':
       return { remotes: [await show(repo, options.name, context)] };
     default:
       return options satisfies never;
   }
+}
+
+function list(repo: Repository): RemoteResult {
+  const lost = lostStrangers(repo);
+  return { remotes: remotesOf(repo).map((each) => plain(repo, each)), ...(lost.length > 0 && { lost }) };
 }
 
 async function add(
@@ -86,7 +101,7 @@ async function add(
   checkedRemoteName(name);
   const wanted = { name, address: storedAddress(address, directory) };
   const known = isKnown(repo, wanted);
-  if (known !== undefined) return plain(known);
+  if (known !== undefined) return plain(repo, known);
   const { facts, reason } = await looked(repo, wanted.address, context);
   repo.beginWriting();
   const added: Remote = {
@@ -95,10 +110,10 @@ async function add(
   };
   // Under the lock once more: another process may have been quicker.
   const meanwhile = isKnown(repo, added);
-  if (meanwhile !== undefined) return plain(meanwhile);
+  if (meanwhile !== undefined) return plain(repo, meanwhile);
   const { name: _name, ...rest } = added;
   repo.reconfigure((config) => withRemote(config, name, rest));
-  return { ...plain(added), ...reachability(reason) };
+  return { ...plain(repo, added), ...reachability(reason) };
 }
 
 /** A relative path would mean another place tomorrow. */
@@ -147,15 +162,44 @@ async function looked(
   }
 }
 
-/** Refs first: a kill in between leaves a remote that can be removed again. */
 function remove(repo: Repository, name: string): RemoteValue {
   remoteNamed(repo, name);
   repo.beginWriting();
-  const gone = remoteNamed(repo, name);
-  const { history } = repo.layout;
-  for (const [ref] of listRefs(history, `refs/remotes/${name}/`)) deleteRef(history, ref);
+  const gone = plain(repo, remoteNamed(repo, name));
+  forgetRefs(repo, name);
   repo.reconfigure((config) => withoutRemote(config, name));
-  return plain(gone);
+  return gone;
+}
+
+/** Before the config: a kill in between leaves a remote that can be removed again. */
+function forgetRefs({ layout: { history } }: Repository, name: string): void {
+  for (const [ref] of listRefs(history, `refs/remotes/${name}/`)) deleteRef(history, ref);
+}
+
+/** One that is given up already keeps the time of it. */
+function giveUp(repo: Repository, text: string, context: Context): RemoteValue {
+  doomedOf(repo, text);
+  repo.beginWriting();
+  const { id, remote, said } = doomedOf(repo, text);
+  const since = lostSince(repo, id, said);
+  if (remote !== undefined) forgetRefs(repo, remote.name);
+  if (remote !== undefined || since === undefined) {
+    repo.reconfigure((config) => {
+      const without = remote === undefined ? config : withoutRemote(config, remote.name);
+      return since === undefined ? withLost(without, id, lostFrom(said, context)) : without;
+    });
+  }
+  const gone = remote ?? { name: said?.name ?? id, id };
+  const sameVolume = said === undefined ? [] : countingOn(repo, said);
+  return { ...plain(repo, gone), ...(sameVolume.length > 0 && { sameVolume }) };
+}
+
+/** Other repositories that say they are on the volume of a lost one, and are not lost. */
+function countingOn(repo: Repository, { volume }: RepositoryFacts): { id: string; name: string }[] {
+  return presences(repo).flatMap(({ facts }) => {
+    const counts = facts.id !== repo.config.id && lostSince(repo, facts.id, facts) === undefined;
+    return counts && facts.volume === volume ? [{ id: facts.id, name: facts.name }] : [];
+  });
 }
 
 async function show(repo: Repository, name: string, context: Context): Promise<RemoteValue> {
@@ -163,11 +207,11 @@ async function show(repo: Repository, name: string, context: Context): Promise<R
   try {
     const { remote, peer, facts } = await openRemote(repo, name, context);
     await peer.close();
-    return { ...plain(remote), reachable: true, about: aboutNow(repo, facts) };
+    return { ...plain(repo, remote), reachable: true, about: aboutNow(repo, facts) };
   } catch (error) {
     if (!(error instanceof BkError) || (error.code !== 'unreachable' && error.code !== 'refused'))
       throw error;
-    return { ...plain(known), ...reachability(error.message), about: aboutThen(repo, known) };
+    return { ...plain(repo, known), ...reachability(error.message), about: aboutThen(repo, known) };
   }
 }
 
@@ -178,7 +222,7 @@ function aboutNow(repo: Repository, facts: Facts): RemoteAbout {
 
 /** What its presence says, which came here by whatever way. */
 function aboutThen(repo: Repository, { name, id }: Remote): RemoteAbout | null {
-  const said = id === undefined ? undefined : presences(repo).find(({ facts }) => facts.id === id)?.facts;
+  const said = saidBy(repo, id);
   if (said === undefined) return null;
   const { include, exclude } = said.subset;
   const head = readRef(repo.layout.history, `refs/remotes/${name}/main`);
@@ -210,8 +254,26 @@ function countWithout(some: ReadonlySet<GitId>, others: ReadonlySet<GitId>): num
   return [...some].filter((id) => !others.has(id)).length;
 }
 
-function plain({ name, address, id, lastSeen }: Remote): RemoteValue {
-  return { name, address: withoutPassword(address), id: id ?? null, lastSeen: lastSeen ?? null };
+function saidBy(repo: Repository, id: string | undefined): RepositoryFacts | undefined {
+  return id === undefined ? undefined : presences(repo).find(({ facts }) => facts.id === id)?.facts;
+}
+
+function plain(
+  repo: Repository,
+  { name, address, id, lastSeen }: Omit<Remote, 'address'> & Partial<Pick<Remote, 'address'>>,
+): RemoteValue {
+  return {
+    name,
+    address: address === undefined ? null : withoutPassword(address),
+    id: id ?? null,
+    lastSeen: lastSeen ?? null,
+    ...markOn(repo, id),
+  };
+}
+
+function markOn(repo: Repository, id: string | undefined): LostMark | undefined {
+  if (id === undefined || markOf(repo, id) === undefined) return undefined;
+  return lostMark(lostSince(repo, id, saidBy(repo, id)));
 }
 
 /** None is ever stored by bk; somebody may have written one into config.json. */

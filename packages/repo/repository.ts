@@ -43,8 +43,12 @@ export class Repository {
   #lock: Lock | undefined;
   #head: GitId | undefined | null = null;
 
-  constructor(layout: Layout, config: Config) {
+  readonly #mayMend: boolean;
+
+  /** @param mayMend false: an index that is missing or out of date is made in memory, so that no lock is ever taken */
+  constructor(layout: Layout, config: Config, { mayMend = true }: { readonly mayMend?: boolean } = {}) {
     this.layout = layout;
+    this.#mayMend = mayMend;
     this.#config = config;
     this.#isCopy = isCopied(layout.root, config.volume, false);
   }
@@ -284,8 +288,9 @@ export class Repository {
     }
   }
 
-  /** Undefined: a writer is at work and stays, or nothing can be written here. */
+  /** Undefined: a writer is at work and stays, or nothing can or may be written here. */
   #lockToMend(): Lock | undefined {
+    if (!this.#mayMend) return undefined;
     try {
       return tryLock(this.layout.lock, PATIENCE_MS);
     } catch (error) {
@@ -297,7 +302,8 @@ export class Repository {
   /** What an index is made from. */
   #sources(): Omit<RebuildOptions, 'index'> {
     const { history, head, config } = this;
-    return { history, head, own: this.#lastPresence(), limited: config.subset !== undefined };
+    const { subset, partial = false } = config;
+    return { history, head, own: this.#lastPresence(), limited: subset !== undefined, partial };
   }
 
   /** Where the own presence stands; it is written before the index is, so that an index that is behind can be told. */
@@ -353,7 +359,9 @@ function finishLeftovers(repository: Repository): void {
     if (repository.tryWriting()) repository.endWriting();
   } catch (error) {
     repository.close();
-    if (!cannotWrite(error)) throw error;
+    // A copy whose history is damaged stays one for now, so that `check` can tell what is wrong.
+    const isDamaged = repository.isCopy && error instanceof BkError && error.code === 'damaged';
+    if (!isDamaged && !cannotWrite(error)) throw error;
   }
 }
 

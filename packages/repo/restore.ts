@@ -11,22 +11,29 @@ import {
   KIND,
   nameOf,
   PLAIN_FOLDER_MODE,
+  type PlacedContent,
+  PROTECTION,
   parentOf,
   type RepoPath,
   ROOT,
   type Step,
   type StepResult,
 } from '@bk/core';
-import { type DepartedRow, findInTree } from '@bk/store';
+import type { Content } from '@bk/remote';
+import { type DepartedRow, findInTree, hasPending, SafetyNet } from '@bk/store';
+import type { ApplyResult } from '@bk/worktree';
+import { isAbsent } from './absence.ts';
 import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
 import type { Decision } from './decide.ts';
 import { hashAt } from './draft.ts';
+import { contentsOf, Elsewhere, type Lacking, lackingOf, NOT_DELETED } from './elsewhere.ts';
+import { contentOfEntry, headEntry } from './head-entries.ts';
 import { LiveTree, typeOfStat } from './live-tree.ts';
 import { Pool } from './pool.ts';
 import type { Repository } from './repository.ts';
 import { commitOf } from './revision.ts';
-import { type From, Sources } from './sources.ts';
+import { Sources } from './sources.ts';
 import { applyPlan, mayGiveSpecial } from './transaction.ts';
 import {
   factsOf,
@@ -49,18 +56,25 @@ export interface RestoreOptions {
 }
 
 export interface RestoreResult {
-  /** What was changed; `from` `history`: metadata only. `replaced`: the content that was there went to the safety net. */
+  /**
+   * What was changed; `from`: 'safety', 'folder', 'history' (metadata only), or the name of a remote. `replaced`: the
+   * content that was there went to the safety net.
+   */
   readonly recovered: readonly {
     readonly path: RepoPath;
-    readonly from: From | 'history';
+    readonly from: string;
     readonly replaced?: ContentHash;
   }[];
-  readonly failed: readonly { readonly path: RepoPath; readonly reason: string }[];
+  readonly failed: readonly RestoreFailure[];
 }
+
+/** `where`: names of the repositories that are known to hold its content. */
+type RestoreFailure = { readonly path: RepoPath } & Lacking;
 
 /**
  * Puts back what paths were in a commit: contents, modes and times. What is replaced goes to the safety net in the same
- * transaction and is listed by `recover`. What the commit does not have is left alone.
+ * transaction and is listed by `recover`. What the commit does not have is left alone, and so is what is by design not
+ * on this disk, unless it was another content then. Contents that are not here come from remotes.
  * @throws BkError `usage`, `not-found` (REV), `locked`, `no-space`, `io`
  */
 export async function restore(
@@ -78,12 +92,18 @@ export async function restore(
   const commit = commitOf(repo, options.at ?? 'HEAD', context);
   const planner = new Planner(repo, decision, { ...options, commit });
   try {
-    const plan = planner.plan();
-    const steps = plan.items.map(({ step }) => step);
-    const results = options.dryRun === true ? [] : apply(repo, steps, context);
-    const reached = outcome(plan, results);
-    if (options.dryRun !== true) remember(repo, reached.replaced, context);
-    return reached.result;
+    const lacking = planner.plan();
+    const elsewhere = await (options.dryRun === true
+      ? Elsewhere.look(repo, lacking, context)
+      : Elsewhere.bring(repo, lacking, context));
+    try {
+      const plan = planner.completed(elsewhere);
+      if (options.dryRun === true) return outcome(plan, []);
+      const results = carryOut(repo, plan.items, context);
+      return await again(repo, { plan, results }, context);
+    } finally {
+      elsewhere?.forget();
+    }
   } finally {
     planner.close();
   }
@@ -92,7 +112,7 @@ export async function restore(
 /** A step, and what it means for the report. */
 interface Item {
   readonly step: Step;
-  readonly from: From | 'history';
+  readonly from: string;
   readonly replaced?: Replaced;
 }
 
@@ -108,8 +128,17 @@ interface Replaced {
 
 interface Plan {
   readonly items: readonly Item[];
-  readonly failed: readonly { readonly path: RepoPath; readonly reason: string }[];
+  readonly failed: readonly RestoreFailure[];
 }
+
+/** A file to be put at its path, as looked at when it was planned. */
+interface Put {
+  readonly past: PastRecord;
+  readonly expect: Expected;
+  readonly asked: { readonly blake3: ContentHash; readonly size: number; readonly inode: bigint };
+  readonly replaced: Replaced | undefined;
+}
+type Expected = Extract<Step, { do: 'place' }>['expect'];
 
 class Planner {
   readonly #repo: Repository;
@@ -121,7 +150,9 @@ class Planner {
   readonly #seen = new Map<RepoPath, ContentHash | undefined>();
   readonly #folders = new Map<RepoPath, Item | undefined>();
   readonly #items: Item[] = [];
-  readonly #failed: { path: RepoPath; reason: string }[] = [];
+  /** Their contents are not here. */
+  readonly #lacking: Put[] = [];
+  readonly #failed: RestoreFailure[] = [];
 
   constructor(repo: Repository, decision: Decision, options: RestoreOptions & { readonly commit: GitId }) {
     this.#repo = repo;
@@ -137,14 +168,29 @@ class Planner {
     }
   }
 
-  plan(): Plan {
+  /** @returns the contents that are not here */
+  plan(): Content[] {
     for (const wanted of this.#options.paths) {
       const found = findInTree(this.#repo.history, this.#root, wanted);
       if (found === undefined)
         this.#failed.push({ path: wanted, reason: `not in commit ${this.#options.commit.slice(0, 10)}` });
     }
-    for (const past of this.#past) if (past.rec.type !== 'dir') this.#file(past);
-    for (const { path, rec } of this.#past) if (rec.type === 'dir') this.#folder(path);
+    for (const past of this.#past) if (past.rec.type !== 'dir' && !this.#staysAbsent(past)) this.#file(past);
+    for (const past of this.#past)
+      if (past.rec.type === 'dir' && !this.#staysAbsent(past)) this.#folder(past.path);
+    this.#refuseAbsent();
+    return contentsOf(this.#lacking.map(({ asked }) => asked));
+  }
+
+  completed(elsewhere: Elsewhere | undefined): Plan {
+    for (const put of this.#lacking) {
+      const { path } = put.past;
+      const { blake3 } = put.asked;
+      const from = elsewhere?.from(blake3);
+      const content = elsewhere?.content(blake3, true) ?? { source: '', how: 'copy', ...put.asked };
+      if (from === undefined) this.#failed.push({ path, ...lackingOf(elsewhere, blake3) });
+      else this.#place(put, content, from);
+    }
     const folders = [...this.#folders.values()].filter((item) => item !== undefined);
     return {
       items: [...folders.sort((a, b) => comparePaths(a.step.path, b.step.path)), ...this.#items],
@@ -154,6 +200,27 @@ class Planner {
 
   close(): void {
     this.#tree.close();
+  }
+
+  /** By design not here, and no other content then: there is nothing to put back. */
+  #staysAbsent({ path, rec }: PastRecord): boolean {
+    if (this.#tree.stat(path) !== undefined || !isAbsent(this.#repo, path)) return false;
+    const entry = headEntry(this.#repo, path);
+    const isSame = entry === undefined ? rec.type === 'dir' : contentOfEntry(entry) === rec.blake3;
+    return isSame || this.#options.only !== undefined;
+  }
+
+  /** Paths that were named and stay absent. */
+  #refuseAbsent(): void {
+    const planned = [
+      ...this.#items.map(({ step }) => step.path),
+      ...this.#lacking.map(({ past }) => past.path),
+    ];
+    for (const path of this.#options.paths) {
+      if (path === ROOT || this.#tree.stat(path) !== undefined || !isAbsent(this.#repo, path)) continue;
+      if (findInTree(this.#repo.history, this.#root, path) === undefined) continue;
+      if (!planned.some((one) => isInside(one, path))) this.#failed.push({ path, reason: NOT_DELETED });
+    }
   }
 
   /** The folder and those above it: made if they are missing; their modes put back where they were asked for. */
@@ -243,11 +310,21 @@ class Planner {
     }
     const asked = { blake3: facts.blake3 as ContentHash, size: facts.size, inode: 0n };
     const found = this.#sources.content(asked, true);
-    if (found === undefined && facts.size > 0) return 'no copy of its content can be reached';
-    const content = found ?? { source: '', how: 'copy' as const, ...asked };
-    const step = { do: 'place' as const, path, expect, content, mode: facts.mode, mtimeNs: facts.mtimeNs };
-    this.#items.push({ step, from: this.#sources.of(asked.blake3)?.from ?? 'history', ...kept });
+    const put = { past, expect, asked, replaced };
+    if (found === undefined && facts.size > 0) this.#lacking.push(put);
+    else
+      this.#place(
+        put,
+        found ?? { source: '', how: 'copy', ...asked },
+        this.#sources.of(asked.blake3)?.from ?? 'history',
+      );
     return undefined;
+  }
+
+  #place({ past, expect, replaced }: Put, content: PlacedContent, from: string): void {
+    const { mode, mtimeNs } = factsOf(past.rec);
+    const step: Step = { do: 'place', path: past.path, expect, content, mode, mtimeNs };
+    this.#items.push({ step, from, ...(replaced !== undefined && { replaced }) });
   }
 
   /** What the file holds now: as the scan saw it, as the index vouches for it, or read. */
@@ -255,7 +332,9 @@ class Planner {
     if (this.#seen.has(path)) return this.#seen.get(path) ?? this.#tree.content(path);
     const known = this.#repo.index.known(parentOf(path));
     const k = known?.listing.names.indexOf(decodeName(nameOf(path))) ?? -1;
-    if (known === undefined || k < 1 || known.listing.kinds[k] === KIND.dir) return this.#tree.content(path);
+    const vouches = known !== undefined && k > 0 && known.listing.kinds[k] !== KIND.dir;
+    // Of what is not here by design the index knows what was committed, not what somebody put there.
+    if (!vouches || known.protections[k] === PROTECTION.absent) return this.#tree.content(path);
     return hashAt(known, k);
   }
 }
@@ -270,48 +349,105 @@ function expectation(stat: { ino: bigint; size: bigint; mtimeNs: bigint; ctimeNs
   };
 }
 
-function apply(repo: Repository, steps: readonly Step[], context: Context): readonly StepResult[] {
+function apply(repo: Repository, items: readonly Item[], context: Context): ApplyResult {
   let files = 0;
   let bytes = 0;
   const onFile = (size: number): void => {
     bytes += size;
     context.report({ phase: 'recover', files: ++files, bytes });
   };
-  const { results, stopped } = applyPlan(
-    repo.layout,
-    { verb: 'restore', steps },
-    { special: mayGiveSpecial(repo), onFile },
-  );
-  if (stopped !== undefined) throw stopped;
-  return results;
+  const plan = { verb: 'restore', steps: items.map(({ step }) => step) };
+  return applyPlan(repo.layout, plan, { special: mayGiveSpecial(repo), onFile });
 }
 
-function outcome(
-  plan: Plan,
-  results: readonly StepResult[],
-): { result: RestoreResult; replaced: Replaced[] } {
-  const recovered: { path: RepoPath; from: From | 'history'; replaced?: ContentHash }[] = [];
-  const failed = [...plan.failed];
-  const replaced: Replaced[] = [];
-  plan.items.forEach(({ step, from, replaced: old }, n) => {
-    const result = results[n];
-    if (result !== undefined && result.outcome !== 'done') {
-      failed.push({ path: step.path, reason: result.reason ?? 'it could not be put back' });
-      return;
+/** What is replaced is listed before it is captured: killed at any moment, nothing is in the net that cannot be told. */
+function carryOut(repo: Repository, items: readonly Item[], context: Context): readonly StepResult[] {
+  const noted = remember(repo, items, context);
+  let applied: ApplyResult = { results: [] };
+  try {
+    applied = apply(repo, items, context);
+  } finally {
+    // Where a journal is left, the next command goes on.
+    if (noted.length > 0 && !hasPending(repo.layout)) forgetStaying(repo, noted, applied.results);
+  }
+  if (applied.stopped !== undefined) throw applied.stopped;
+  return applied.results;
+}
+
+/** What turned out to be spoilt where it lay here is looked for elsewhere. */
+async function again(
+  repo: Repository,
+  { plan, results }: { readonly plan: Plan; readonly results: readonly StepResult[] },
+  context: Context,
+): Promise<RestoreResult> {
+  const spoilt = plan.items.flatMap(({ step, from }, n) =>
+    step.do === 'place' && results[n]?.outcome === 'failed' && HERE.has(from) ? [{ n, step }] : [],
+  );
+  const contents = contentsOf(spoilt.map(({ step }) => step.content));
+  const elsewhere = await Elsewhere.bring(repo, contents, context);
+  try {
+    const items = [...plan.items];
+    const tried: { readonly n: number; readonly item: Item }[] = [];
+    for (const { n, step } of spoilt) {
+      const content = elsewhere?.content(step.content.blake3, true);
+      const from = elsewhere?.from(step.content.blake3);
+      const item = items[n];
+      if (item === undefined || content === undefined || from === undefined) continue;
+      items[n] = { ...item, step: { ...step, content }, from };
+      tried.push({ n, item: items[n] });
     }
-    recovered.push({ path: step.path, from, ...(old !== undefined && { replaced: old.blake3 }) });
-    if (old !== undefined) replaced.push(old);
+    if (tried.length === 0) return outcome(plan, results);
+    const second = carryOut(
+      repo,
+      tried.map(({ item }) => item),
+      context,
+    );
+    const all = [...results];
+    for (const [k, { n }] of tried.entries()) if (second[k] !== undefined) all[n] = second[k];
+    return outcome({ ...plan, items }, all);
+  } finally {
+    elsewhere?.forget();
+  }
+}
+
+const HERE: ReadonlySet<string> = new Set(['safety', 'folder']);
+
+/** What did not leave after all is not listed, unless it came into the net on its way. */
+function forgetStaying(repo: Repository, noted: readonly Noted[], results: readonly StepResult[]): void {
+  const net = new SafetyNet(repo.layout);
+  const isInNet = ({ blake3 }: DepartedRow) => blake3 !== undefined && net.lookup(blake3).length > 0;
+  const stays = noted.filter(({ n, row }) => results[n]?.outcome !== 'done' && !isInNet(row));
+  repo.index.departed.remove(stays.map(({ row }) => row));
+}
+
+function outcome(plan: Plan, results: readonly StepResult[]): RestoreResult {
+  const recovered: { path: RepoPath; from: string; replaced?: ContentHash }[] = [];
+  const failed = [...plan.failed];
+  plan.items.forEach(({ step, from, replaced }, n) => {
+    const result = results[n];
+    if (result !== undefined && result.outcome !== 'done')
+      failed.push({ path: step.path, reason: result.reason ?? 'it could not be put back' });
+    else
+      recovered.push({ path: step.path, from, ...(replaced !== undefined && { replaced: replaced.blake3 }) });
   });
   const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
-  return { result: { recovered: recovered.sort(byPath), failed: failed.sort(byPath) }, replaced };
+  return { recovered: recovered.sort(byPath), failed: failed.sort(byPath) };
+}
+
+/** A listed version, and the item that replaces it. */
+interface Noted {
+  readonly n: number;
+  readonly row: DepartedRow;
 }
 
 /** What no commit ever had can be found again too: it is listed among what left, as a replaced version. */
-function remember(repo: Repository, replaced: readonly Replaced[], context: Context): void {
-  const departed: DepartedRow[] = [];
-  for (const { past, ...old } of replaced) {
+function remember(repo: Repository, items: readonly Item[], context: Context): Noted[] {
+  const noted: Noted[] = [];
+  for (const [n, { replaced }] of items.entries()) {
+    if (replaced === undefined) continue;
+    const { past, ...old } = replaced;
     if (old.type !== 'file' || isInHead(repo, past.path, old.blake3)) continue;
-    departed.push({
+    const row: DepartedRow = {
       ...old,
       id: past.rec.id,
       path: past.path,
@@ -323,9 +459,11 @@ function remember(repo: Repository, replaced: readonly Replaced[], context: Cont
       reason: 'replaced',
       confirmed: false,
       released: false,
-    });
+    };
+    noted.push({ n, row });
   }
-  if (departed.length > 0) repo.index.write({ departed });
+  if (noted.length > 0) repo.index.write({ departed: noted.map(({ row }) => row) });
+  return noted;
 }
 
 /** The head has it at this path: the next commit lists it by itself. */

@@ -16,7 +16,8 @@ import {
 } from '@bk/core';
 import type { Context } from './context.ts';
 import { entryPath, hashAt } from './draft.ts';
-import { holdersOf } from './holdings.ts';
+import { type Held, holdersOf, lostHoldersOf } from './holdings.ts';
+import type { LostMark } from './lost.ts';
 import type { Repository } from './repository.ts';
 
 export interface WhereOptions {
@@ -32,6 +33,9 @@ export interface WhereCopy extends Omit<Holder, 'verified'> {
   readonly more?: number;
 }
 
+/** No copy: its repository was marked as lost, and did not come back. */
+export type WhereLost = WhereCopy & LostMark;
+
 export interface WhereFile {
   readonly path: RepoPath;
   readonly type: Exclude<EntryType, 'dir'>;
@@ -44,11 +48,19 @@ export interface WhereFile {
   readonly departed?: true;
   /** A repository once, at this very path if it can be. */
   readonly copies: readonly WhereCopy[];
+  /** Repositories that held it when they were last heard of, and were given up; absent: none. */
+  readonly lost?: readonly WhereLost[];
 }
 
 export interface WhereResult {
   /** In byte order of their paths. */
   readonly files: readonly WhereFile[];
+}
+
+/** Who holds a content: those that count, and those that do not. */
+interface Holders {
+  readonly counting: readonly Held[];
+  readonly lost: readonly Held[];
 }
 
 type Asked = Pick<WhereFile, 'path' | 'type' | 'blake3' | 'size' | 'departed'>;
@@ -60,32 +72,42 @@ type Asked = Pick<WhereFile, 'path' | 'type' | 'blake3' | 'size' | 'departed'>;
 export function where(repo: Repository, options: WhereOptions, context: Pick<Context, 'nowMs'>): WhereResult {
   if (options.content !== undefined) return whereContent(repo, hashOf(options.content), context);
   const asked = filesAt(repo, options.paths ?? []);
-  const holders = holdersOf(repo, new Set(asked.map(({ blake3 }) => blake3)), context);
-  return { files: asked.map((file) => answer(repo, file, holders.get(file.blake3) ?? [])) };
+  const holders = holdersNamed(repo, new Set(asked.map(({ blake3 }) => blake3)), context);
+  return { files: asked.map((file) => answer(repo, file, holders(file.blake3))) };
+}
+
+function holdersNamed(
+  repo: Repository,
+  sought: ReadonlySet<ContentHash>,
+  context: Pick<Context, 'nowMs'>,
+): (blake3: ContentHash) => Holders {
+  const counting = holdersOf(repo, sought, context);
+  const lost = lostHoldersOf(repo, sought);
+  return (blake3) => ({ counting: counting.get(blake3) ?? [], lost: lost.get(blake3) ?? [] });
 }
 
 /** Each path at which any repository has it, with the repositories that have it there. */
 function whereContent(repo: Repository, blake3: ContentHash, context: Pick<Context, 'nowMs'>): WhereResult {
-  const holders = holdersOf(repo, new Set([blake3]), context).get(blake3) ?? [];
+  const { counting, lost } = holdersNamed(repo, new Set([blake3]), context)(blake3);
   const known = [...headFiles(repo, ROOT), ...departedFiles(repo, ROOT)].filter(
     (file) => file.blake3 === blake3,
   );
   const here = new Map(known.map((file) => [file.path, file]));
   const size = known[0]?.size ?? 0;
-  for (const { path } of holders)
+  for (const { path } of [...counting, ...lost])
     if (!here.has(path)) here.set(path, { path, type: known[0]?.type ?? 'file', blake3, size });
   if (here.size === 0)
     throw new BkError('not-found', `no content ${blake3.slice(0, 12)}…: no repository has or had it`);
   const asked = [...here.values()].sort((a, b) => comparePaths(a.path, b.path));
   return {
     files: asked.map((file) =>
-      answer(
-        repo,
-        file,
-        holders.filter(({ path }) => path === file.path),
-      ),
+      answer(repo, file, { counting: counting.filter(isAt(file.path)), lost: lost.filter(isAt(file.path)) }),
     ),
   };
+}
+
+function isAt(path: RepoPath): (holder: Held) => boolean {
+  return (holder) => holder.path === path;
 }
 
 function hashOf(text: string): ContentHash {
@@ -95,17 +117,25 @@ function hashOf(text: string): ContentHash {
   });
 }
 
-function answer(repo: Repository, asked: Asked, holders: readonly Holder[]): WhereFile {
+function answer(repo: Repository, asked: Asked, holders: Holders): WhereFile {
   const { path, type, blake3, size, departed } = asked;
   // All empty files have one content; what counts is which repositories have this one.
-  const relevant = blake3 === EMPTY_CONTENT ? holders.filter((holder) => holder.path === path) : holders;
-  const copies = onePerRepository(relevant, path);
+  const relevant = (some: readonly Held[]) => (blake3 === EMPTY_CONTENT ? some.filter(isAt(path)) : some);
+  const copies = onePerRepository(relevant(holders.counting), path);
+  const lost = onePerRepository(relevant(holders.lost), path).map(
+    ({ lostSince = '', ...copy }): WhereLost => ({ ...copy, lost: true, lostSince }),
+  );
   const present = copies.some(({ repository }) => repository === repo.config.id);
-  return { path, type, blake3, size, present, ...(departed && { departed }), copies };
+  return {
+    ...{ path, type, blake3, size, present },
+    ...(departed && { departed }),
+    copies,
+    ...(lost.length > 0 && { lost }),
+  };
 }
 
-function onePerRepository(holders: readonly Holder[], path: RepoPath): WhereCopy[] {
-  const found = new Map<string, { best: Holder; count: number }>();
+function onePerRepository(holders: readonly Held[], path: RepoPath): (WhereCopy & Pick<Held, 'lostSince'>)[] {
+  const found = new Map<string, { best: Held; count: number }>();
   for (const holder of holders) {
     const key = `${holder.repository} ${holder.volume}`;
     const known = found.get(key);

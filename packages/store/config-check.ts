@@ -8,7 +8,9 @@ export function wrongPart(config: Readonly<Record<string, unknown>>): string | u
     wrongSetting(config['settings'] ?? {}) ??
     wrongVolume(config['volume'] ?? {}) ??
     (config['subset'] === undefined ? undefined : wrongSubset(config['subset'])) ??
-    wrongRemotes(config['remotes'] ?? {})
+    wrongPartial(config['partial'] ?? true) ??
+    wrongRemotes(config['remotes'] ?? {}) ??
+    wrongLost(config['lost'] ?? {})
   );
 }
 
@@ -64,6 +66,10 @@ function wrongSubset(subset: unknown): string | undefined {
   return matches(subset['hash'], HASH) ? undefined : 'its subset has no hash';
 }
 
+function wrongPartial(partial: unknown): string | undefined {
+  return partial === true ? undefined : 'its mark `partial` is not true';
+}
+
 function wrongRemotes(remotes: unknown): string | undefined {
   if (!isObject(remotes)) return 'its remotes are not an object';
   for (const [name, remote] of Object.entries(remotes)) {
@@ -74,6 +80,15 @@ function wrongRemotes(remotes: unknown): string | undefined {
     if (!isLine(address)) return `${which} has no address`;
     if (id !== undefined && !matches(id, UUID)) return `${which} has an id that is not a UUID`;
     if (lastSeen !== undefined && !isTime(lastSeen)) return `${which} was last seen at no time`;
+  }
+  return undefined;
+}
+
+function wrongLost(lost: unknown): string | undefined {
+  if (!isObject(lost)) return 'its lost repositories are not an object';
+  for (const [id, time] of Object.entries(lost)) {
+    if (!isUuid(id)) return `its lost repository ${JSON.stringify(id)} is not a UUID`;
+    if (!isTime(time)) return `its lost repository ${id} was lost at no time`;
   }
   return undefined;
 }

@@ -9,6 +9,8 @@ import {
   checkedName,
   readConfig,
   settingsOf,
+  withLost,
+  withoutLost,
   withoutRemote,
   withRemote,
   withSetting,
@@ -80,6 +82,10 @@ describe('config.json', () => {
     [JSON.stringify({ ...plain, remotes: { '-a': { address: '/b' } } }), 'damaged'],
     [JSON.stringify({ ...plain, remotes: { a: { address: '/b', id: 'x' } } }), 'damaged'],
     [JSON.stringify({ ...plain, remotes: { a: { address: '/b', lastSeen: 'today' } } }), 'damaged'],
+    [JSON.stringify({ ...plain, lost: [ID] }), 'damaged'],
+    [JSON.stringify({ ...plain, lost: { disk2: '2026-10-01T12:00:00.000000000Z' } }), 'damaged'],
+    [JSON.stringify({ ...plain, lost: { [ID]: true } }), 'damaged'],
+    [JSON.stringify({ ...plain, lost: { [ID]: '2026-10-01' } }), 'damaged'],
   ])('%j is refused as %s, and the file is named', (text, code) => {
     fs.writeFileSync(file, text);
     expect(() => readConfig(file)).toThrow(expect.objectContaining({ code, path: file }));
@@ -99,6 +105,7 @@ describe('config.json', () => {
         disk2: { address: '/mnt/disk2' },
         'ü-(2)': { address: 'ssh://nas/x', id: ID, lastSeen: '2026-10-01T12:00:00.000000000Z' },
       },
+      lost: { [ID]: '2026-10-01T12:00:00.000000000Z' },
       copyOf: ID,
     };
     writeConfig(file, config);
@@ -126,6 +133,19 @@ describe('subset and remotes', () => {
     });
     expect(withSubset(some, { include: [], exclude: [] })).toEqual(plain);
     expect(() => withSubset(plain, { include: [''], exclude: [] })).toThrow(BkError);
+  });
+
+  test('lost repositories are in order of their ids, each with its last time', () => {
+    const other = ID.replace('0', 'f');
+    const two = withLost(withLost(plain, other, '1'), ID, '2');
+    expect(Object.entries(two.lost ?? {})).toEqual([
+      [ID, '2'],
+      [other, '1'],
+    ]);
+    expect(withoutLost(two, [ID])).toEqual({ ...plain, lost: { [other]: '1' } });
+    expect(withoutLost(two, [ID, other])).toEqual(plain);
+    expect(withoutLost(plain, [ID])).toEqual(plain);
+    expect(withLost(two, ID, '3')).toEqual({ ...plain, lost: { [ID]: '3', [other]: '1' } });
   });
 
   test('remotes are added, replaced and removed; nothing else changes', () => {

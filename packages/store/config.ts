@@ -43,7 +43,11 @@ export interface Config {
   readonly volume?: VolumeFacts;
   /** Absent: everything. */
   readonly subset?: SubsetConfig;
+  /** Only ever `true`: something that the head has is not here by design. */
+  readonly partial?: true;
   readonly remotes?: Readonly<Record<string, RemoteConfig>>;
+  /** Repositories whose disk was given up, by id, with the time from which on only a verification counts: RFC 3339, UTC. */
+  readonly lost?: Readonly<Record<string, string>>;
   /** The id of the repository that this one is a copy of, `.bk` and all, made by another program. */
   readonly copyOf?: string;
 }
@@ -93,6 +97,12 @@ export function withSubset(config: Config, subset: Subset): Config {
   return { ...config, subset: { include, exclude, hash: subsetHash({ include, exclude }) } };
 }
 
+/** The config with the mark that something is not here by design, or without it. */
+export function withPartial(config: Config, isPartial: boolean): Config {
+  const { partial: _old, ...others } = config;
+  return isPartial ? { ...others, partial: true } : others;
+}
+
 /** The config with a remote added or replaced; remotes stay in the order of their names. @throws BkError 'usage' for a name that cannot be */
 export function withRemote(config: Config, name: string, remote: RemoteConfig): Config {
   const all = { ...config.remotes, [checkedRemoteName(name)]: remote };
@@ -107,6 +117,19 @@ export function withoutRemote(config: Config, name: string): Config {
   if (Object.keys(others).length > 0) return { ...config, remotes: others };
   const { remotes: _none, ...rest } = config;
   return rest;
+}
+
+/** The config with a repository marked as lost; ids are kept in order. @param time RFC 3339, UTC */
+export function withLost(config: Config, id: string, time: string): Config {
+  const sorted = Object.entries({ ...config.lost, [id]: time }).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...config, lost: Object.fromEntries(sorted) };
+}
+
+/** The config without these marks; one that is not there is no error. */
+export function withoutLost(config: Config, ids: readonly string[]): Config {
+  const { lost = {}, ...others } = config;
+  const left = Object.entries(lost).filter(([id]) => !ids.includes(id));
+  return left.length === 0 ? others : { ...others, lost: Object.fromEntries(left) };
 }
 
 /**

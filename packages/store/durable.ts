@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 
@@ -66,7 +66,17 @@ export function fsyncFile(file: string): void {
  * @returns false where there is no such tool: then each file and folder has to be synced
  */
 export function syncFileSystem(dir: string): boolean {
-  const env = { PATH: '/usr/local/bin:/usr/bin:/bin' };
-  const result = spawnSync('sync', ['-f', dir], { env, stdio: 'ignore' });
+  const result = spawnSync('sync', ['-f', dir], { env: PROGRAMS, stdio: 'ignore' });
   return result.status === 0;
 }
+
+/** As syncFileSystem, while the caller goes on with what need not be durable by it. */
+export function syncingFileSystem(dir: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = spawn('sync', ['-f', dir], { env: PROGRAMS, stdio: 'ignore' });
+    child.on('error', () => resolve(false));
+    child.on('close', (status) => resolve(status === 0));
+  });
+}
+
+const PROGRAMS = { PATH: '/usr/local/bin:/usr/bin:/bin' };

@@ -1,11 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import { type Answer, bk, errorOf, type RunOptions, repository, run } from '../support/bk.ts';
+import { KILLED, opsOf, runWithFault, stratified } from '../support/faults.ts';
 import { must } from '../support/mounts.ts';
 import { idOf } from '../support/presence.ts';
 import { needs, needsPrograms, needsRoot } from '../support/programs.ts';
-import { snapshot } from '../support/snapshot.ts';
+import { differences, snapshot } from '../support/snapshot.ts';
 import { fastFolder, temporaryFolder } from '../support/temporary.ts';
 import { knowUnplugged } from '../support/unplugged.ts';
 
@@ -318,6 +320,31 @@ describe('--import', () => {
     expect(fs.readdirSync(path.join(root, '.bk/staging'))).toEqual([]);
     bk(['-C', root, 'commit', '-m', 'imported']);
     expect(covered()).toMatchObject({ code: 0, unique: [] });
+  });
+
+  test('killed anywhere, `check` is calm and the same command completes it', () => {
+    const pristine = `${root}.pristine`;
+    must(['cp', '-a', root, pristine]);
+    const start = () => {
+      fs.rmSync(root, { recursive: true });
+      must(['cp', '-a', pristine, root]);
+      bk(['-C', root, 'status']); // the copy becomes a repository of its own
+    };
+    start();
+    const args = ['-C', root, 'covered', card, '--import', 'in'];
+    const { ops } = opsOf(args);
+    const wanted = snapshot(root);
+    const sweep = process.env['BK_SWEEP'] !== undefined;
+    const points = stratified(ops, 5).filter((_, i, all) => sweep || i % Math.ceil(all.length / 5) === 0);
+    for (const n of points) {
+      start();
+      const at = `killed at ${n}, ${ops[n - 1]?.name} ${ops[n - 1]?.subject}`;
+      expect(runWithFault(args, { KILL_AT: String(n) }).code, at).toBe(KILLED);
+      expect(bk(['-C', root, 'check'], { expect: [0] })['problems'], at).toEqual([]);
+      expect(covered(['--import', 'in']).imported.failed, at).toEqual([]);
+      expect(differences(wanted, snapshot(root), { inode: false }), at).toEqual([]);
+      expect(fs.readdirSync(path.join(root, '.bk/staging')), at).toEqual([]);
+    }
   });
 
   test('names what it cannot take, and takes the rest', () => {

@@ -209,6 +209,21 @@ describe('push', () => {
     expect(ref(here, 'refs/remotes/there/main')).toBe(old);
   });
 
+  test('what is in the way there stays, and is named', () => {
+    const { here, there } = twoEqual();
+    for (const root of [here, there]) fs.writeFileSync(path.join(root, '.bkignore'), 'own*\n');
+    bk(['-C', here, 'commit']);
+    fs.rmSync(path.join(there, '.bkignore'));
+    bk(['-C', here, 'push', 'there'], { expect: [0] });
+    fs.writeFileSync(path.join(there, 'own.txt'), 'theirs, ignored there\n');
+    fs.writeFileSync(path.join(here, 'own.txt'), 'ours\n');
+    fs.writeFileSync(path.join(here, '.bkignore'), '');
+    bk(['-C', here, 'commit']);
+    const pushed = of(bk(['-C', here, 'push', 'there'], { expect: [1] }));
+    expect(pushed['left']).toMatchObject([{ path: 'own.txt' }]);
+    expect(fs.readFileSync(path.join(there, 'own.txt'), 'utf8')).toBe('theirs, ignored there\n');
+  });
+
   test('what turned bad here is not sent, and named', () => {
     const { here, there } = two();
     const file = path.join(here, 'top.bin');

@@ -5,8 +5,8 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { type Answer, bk, errorOf, repository, run } from '../support/bk.ts';
 import { fsckProblems } from '../support/history.ts';
 import { mounted, must, needsFileSystem } from '../support/mounts.ts';
-import { hasProgram } from '../support/programs.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { hasProgram, needs } from '../support/programs.ts';
+import { fastFolder, temporaryFolder } from '../support/temporary.ts';
 
 interface RemoteSeen {
   readonly name: string;
@@ -137,6 +137,94 @@ describe('bk remote', () => {
     made('disk');
     const done = run(['-C', root, 'remote', 'show', 'disk2']);
     expect([done.code, done.stdout]).toEqual([1, expect.stringContaining('another repository is at')]);
+  });
+});
+
+describe('L07: a disk that is lost', () => {
+  const lostIn = () =>
+    (JSON.parse(fs.readFileSync(path.join(root, '.bk/config.json'), 'utf8')) as { lost?: object }).lost;
+  /** Exit code of covered, and whether it says so: a folder on the volume of `root`, so only other disks count. */
+  const covered = (card: string): readonly [number, unknown] => {
+    const done = run(['-C', root, '--json', 'covered', card]);
+    return [done.code, (JSON.parse(done.stdout) as { wipeable: boolean }).wipeable];
+  };
+  const list = () => bk(['-C', root, 'remote']) as Answer & { remotes: object[]; lost?: object[] };
+
+  test('counts as no copy, also when it reappears, until all was verified there', (context) => {
+    const far = path.join(fastFolder('bk-lost-'), 'far');
+    needs(
+      context,
+      'memory (/dev/shm) beside the temporary folder',
+      fs.statSync(base).dev !== fs.statSync(path.dirname(far)).dev,
+    );
+    bk(['-C', root, 'clone', far]);
+    bk(['-C', root, 'fetch']);
+    const card = path.join(base, 'card');
+    fs.mkdirSync(card);
+    fs.copyFileSync(path.join(root, 'a.txt'), path.join(card, 'A.TXT'));
+    fs.renameSync(far, `${far}-dead`);
+    expect(covered(card)).toEqual([0, true]);
+    bk(['-C', root, 'remote', 'remove', 'far']);
+    expect(covered(card)).toEqual([0, true]);
+
+    const told = run(['-C', root, 'remote', 'remove', 'far', '--lost']);
+    expect([told.code, told.stdout]).toEqual([0, expect.stringContaining('far is lost since 20')]);
+    expect(covered(card)).toEqual([1, false]);
+    expect(run(['-C', root, 'copies']).code).toBe(1);
+    expect(list()).toMatchObject({
+      remotes: [],
+      lost: [{ name: 'far', id: idOf(`${far}-dead`), lost: true }],
+    });
+    expect(run(['-C', root, 'remote']).stdout).toMatch(/^far +no remote +lost since 20/);
+    const before = fs.readFileSync(path.join(root, '.bk/config.json'), 'utf8');
+    bk(['-C', root, 'remote', 'remove', 'far', '--lost']);
+    expect(fs.readFileSync(path.join(root, '.bk/config.json'), 'utf8')).toBe(before);
+
+    fs.renameSync(`${far}-dead`, far);
+    const added = run(['-C', root, 'remote', 'add', 'far', far]);
+    expect([added.code, added.stderr]).toEqual([0, expect.stringContaining('`bk verify` there')]);
+    bk(['-C', root, 'fetch']);
+    expect(covered(card)).toEqual([1, false]);
+    expect(list().remotes).toMatchObject([{ name: 'far', lost: true, lostSince: expect.any(String) }]);
+    expect(run(['-C', root, 'remote', 'show', 'far']).stdout).toMatch(/counts +no: lost since/);
+
+    bk(['-C', far, 'verify']);
+    expect(covered(card)).toEqual([1, false]);
+    bk(['-C', root, 'fetch']);
+    expect(covered(card)).toEqual([0, true]);
+    expect(run(['-C', root, 'copies']).code).toBe(0);
+    expect(lostIn()).toBeUndefined();
+    expect(list().remotes).toEqual([expect.not.objectContaining({ lost: true })]);
+    fs.writeFileSync(path.join(far, 'new.txt'), 'never verified\n');
+    bk(['-C', far, 'commit', '-m', 'new']);
+    bk(['-C', far, 'verify', 'a.txt']);
+    bk(['-C', root, 'fetch']);
+    expect(covered(card)).toEqual([0, true]);
+  });
+
+  test('with rot on it goes on being lost', () => {
+    const far = path.join(base, 'far');
+    bk(['-C', root, 'clone', far]);
+    bk(['-C', root, 'remote', 'remove', 'far', '--lost']);
+    must(['cp', '-p', path.join(far, 'a.txt'), path.join(base, 'times')]);
+    fs.writeFileSync(path.join(far, 'a.txt'), 'A of photos\n');
+    must(['touch', '-r', path.join(base, 'times'), path.join(far, 'a.txt')]);
+    expect(run(['-C', far, 'verify']).code).toBe(1);
+    bk(['-C', root, 'remote', 'add', 'far', far]);
+    bk(['-C', root, 'fetch']);
+    expect(list().remotes).toMatchObject([{ name: 'far', lost: true }]);
+    expect(Object.keys(lostIn() ?? {})).toEqual([idOf(far)]);
+  });
+
+  test.each([
+    ['another verb', ['list', '--lost'], 2],
+    ['a name that nobody has', ['remove', 'nobody', '--lost'], 2],
+    ['this repository', ['remove', 'photos', '--lost'], 3],
+    ['one that was never reached', ['remove', 'never', '--lost'], 3],
+  ])('refuses %s', (_what, words, code) => {
+    bk(['-C', root, 'remote', 'add', 'never', '/mnt/never']);
+    const done = run(['-C', root, '--json', 'remote', ...words]);
+    expect([done.code, lostIn()], done.stderr).toEqual([code, undefined]);
   });
 });
 

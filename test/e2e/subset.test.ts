@@ -170,6 +170,15 @@ describe('subset', () => {
     expect(stored(here)).toBe(undefined);
   });
 
+  test('a pattern that matches nothing at the top: what would match everywhere', () => {
+    const { here } = places();
+    const done = run(['-C', here, 'subset', 'set', 'Pictures', '*.nothing', 'x/*.nothing']);
+    expect([done.code, done.stderr]).toEqual([
+      0,
+      "warning: nothing matches *.nothing at the top; '**/*.nothing' means everywhere\nwarning: nothing matches x/*.nothing\n",
+    ]);
+  });
+
   test('what makes no sense is a usage error', () => {
     const { here } = places();
     expect(subset(here, 'add', 'Pictures').code).toBe(2);

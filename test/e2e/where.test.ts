@@ -98,6 +98,36 @@ describe('one repository', () => {
   });
 });
 
+test('L07: a lost repository is told of, and is no copy', () => {
+  repository(root);
+  knowUnplugged(root, 'a', { name: 'disk', volume: 'v-a' });
+  knowUnplugged(root, 'b', { name: 'twin', volume: 'v-a' });
+  expect(told('notes.txt')).toEqual(['notes.txt: main disk twin']);
+  const done = run(['-C', root, 'remote', 'remove', 'disk', '--lost']);
+  expect([done.code, done.stderr]).toEqual([
+    0,
+    expect.stringContaining('twin is on the same volume and still counts'),
+  ]);
+  expect(told('notes.txt')).toEqual(['notes.txt: main twin']);
+  expect(under('--min', '2')).toEqual([]);
+  bk(['-C', root, 'remote', 'remove', 'bbbbbbbb-bbbb-bbbb-bbbb-bbbbbbbbbbbb', '--lost']);
+  expect(under('--min', '2')).toHaveLength(3);
+  fs.rmSync(path.join(root, 'notes.txt'));
+  const [file] = where('notes.txt').files;
+  expect(file).toMatchObject({
+    copies: [],
+    lost: [
+      { name: 'disk', lost: true, lostSince: expect.stringMatching(/^20/) },
+      { name: 'twin', lost: true },
+    ],
+  });
+  expect(run(['-C', root, 'where', 'notes.txt']).stdout).toMatch(
+    /NOWHERE.*\n +disk +lost since 20.* no copy/,
+  );
+  expect(run(['-C', root, 'where']).stdout).toMatch(/notes\.txt +NOWHERE.*\(lost: disk, twin\)/);
+  expect(run(['-C', root, 'where']).stdout).toMatch(/b\.jpg +here {2}\(lost: disk, twin\)/);
+});
+
 describe('disks', () => {
   test('two repositories on one volume count once, one that is unplugged counts', (context) => {
     needsFileSystem(context, 'ext4');

@@ -211,19 +211,10 @@ export function restless(
   return said;
 }
 
-/** What a killed command may leave for good: both are told, and neither is a loss. */
-const HARMLESS = [
-  // Its pack was linked and its index not yet: nothing refers to it, the next run wrote another.
-  /^pack: its index is missing/,
-  // Captured before the index could note where it was: kept, and listed again after a `reindex`.
-  /^safety: a content that no commit knows/,
-];
-
 /** O6: bk itself finds nothing wrong with history, index, net and presence. @returns what is wrong */
 export function checkProblems(root: string): string[] {
   const { problems } = bk(['-C', root, 'check'], { expect: [0, 1, 5] });
-  return (problems as { kind: string; detail: string }[])
-    .map(({ kind, detail }) => `${kind}: ${detail}`)
-    .filter((problem) => !HARMLESS.some((known) => known.test(problem)))
-    .map((problem) => `O6: check says ${problem}`);
+  return (problems as { kind: string; detail: string }[]).map(
+    ({ kind, detail }) => `O6: check says ${kind}: ${detail}`,
+  );
 }

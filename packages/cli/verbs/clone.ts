@@ -9,7 +9,7 @@ import { verb } from '../verb.ts';
 export const clone = verb({
   usage: 'clone <places..>',
   synopsis: 'clone [SRC] DST',
-  about: 'make a new repository with the history and the files of this one, or a part of them',
+  about: 'make a new repository with the history and the committed files of this one, or a part of them',
   examples: [
     ['bk clone /mnt/disk2/photos', 'everything of the current repository, to another disk'],
     [
@@ -76,8 +76,7 @@ function report(result: CloneResult, session: Session, dryRun: boolean): void {
   const { warnings, ...document } = result;
   for (const warning of warnings) session.warn(`warning: ${safe(warning)}`);
   session.result(document, (made) => cloneText(made, session, dryRun));
-  if (!dryRun)
-    session.note(session.style('dim', 'changes that the source has not committed are not in the clone\n'));
+  if (dryRun) session.note(session.style('dim', 'only what is committed is copied\n'));
 }
 
 function cloneText(

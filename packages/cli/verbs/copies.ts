@@ -33,6 +33,7 @@ const MANY = 1_000;
 
 export function copiesText({ under, summary }: CopiesResult, style: Style): string {
   const { files, min, lost } = summary;
+  if (files === 0) return 'no files\n';
   if (under.length === 0) return `${counted(files, 'file')}: all on at least ${counted(min, 'volume')}\n`;
   const rows = under
     .slice(0, MANY)

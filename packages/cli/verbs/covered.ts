@@ -55,10 +55,16 @@ interface Shown {
 }
 
 export function coveredText(result: CoveredResult, { style, dryRun }: Shown): string {
-  const { unique, under, unreadable, skipped, covered, files, bytes, min } = result;
+  const { unique, under, unreadable, kept, doubts, skipped, covered, files, bytes, min } = result;
   const lists = [
     listText(style('dim', 'skipped'), skipped, style),
     listText(style('yellow', 'could not be read'), unreadable, style),
+    listText(
+      style('yellow', 'did not count'),
+      doubts.map(({ name, reason }) => ({ path: name, reason })),
+      style,
+    ),
+    listText(style('red', 'kept by bk there, and nowhere else'), kept, style),
     listText(
       style('yellow', `on fewer than ${counted(min, 'other volume')}`),
       under.map(({ path: at, copies }) => ({ path: at, reason: counted(copies, 'copy', 'copies') })),
@@ -87,13 +93,15 @@ function importedText({ imported }: CoveredResult, { style, dryRun }: Shown): st
 }
 
 function verdict(
-  { wipeable, imported, unique, unreadable, under }: CoveredResult,
+  { wipeable, imported, unique, unreadable, kept, under }: CoveredResult,
   { style, dryRun }: Shown,
 ): string {
   if (wipeable) return style('green', 'It can be wiped.');
   const no = style('red', 'Do not wipe it.');
   const onlyImported =
-    !dryRun && imported !== undefined && imported.failed.length + unreadable.length + under.length === 0;
+    !dryRun &&
+    imported !== undefined &&
+    imported.failed.length + unreadable.length + kept.length + under.length === 0;
   if (onlyImported && unique.length > 0)
     return `${no} What was imported is safe once it is recorded: run \`bk commit\`, then \`bk covered\` again.`;
   return unique.length > 0 && imported === undefined

@@ -1,7 +1,7 @@
 import { BkError } from '@bk/core';
 import type { DropResult } from '@bk/repo';
 import { counted, size } from '../format.ts';
-import { listText } from '../lists.ts';
+import { listText, reasonsText } from '../lists.ts';
 import type { Style } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
@@ -47,7 +47,7 @@ function dropText(
   { style, dryRun }: { style: Style; dryRun: boolean },
 ): string {
   const list = dryRun ? listText('would be freed', done, style) : '';
-  const kept = listText(style('yellow', 'not dropped'), refused, style);
+  const kept = reasonsText(style('yellow', 'not dropped'), refused);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to free' : 'freed here'}`;
   const none = refused.length === 0 ? 'nothing of it is here' : 'nothing was freed';
   return `${list}${kept}${done.length === 0 ? none : what}\n`;

@@ -34,8 +34,11 @@ function pushText(done: PushResult, style: Style, dryRun: boolean): string {
   return exchangeText(rows, done, style) + done.remotes.map((one) => notSentText(one, style)).join('');
 }
 
-export function notSentText({ name, missing }: PushedRemote, style: Style): string {
-  return listText(`not sent to ${safe(name)}`, missing, style);
+export function notSentText({ name, missing, left }: PushedRemote, style: Style): string {
+  return (
+    listText(`not sent to ${safe(name)}`, missing, style) +
+    listText(`left as it is at ${safe(name)}`, left, style)
+  );
 }
 
 export function pushedNews(

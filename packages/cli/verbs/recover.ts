@@ -1,9 +1,9 @@
 import path from 'node:path';
-import type { Recoverable, RecoverOptions, RecoverResult } from '@bk/repo';
+import type { RecoverableResult, RecoverOptions, RecoverResult } from '@bk/repo';
 import { counted, size, table } from '../format.ts';
 import { listText } from '../lists.ts';
 import type { Session } from '../session.ts';
-import { type Style, shownPath } from '../terminal.ts';
+import { type Style, safe, shownPath } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
 export const recover = verb({
@@ -39,7 +39,7 @@ export const recover = verb({
     };
     if (given.list === true) {
       const result = await listRecoverable(repository, options, session.context);
-      session.result(result, ({ recoverable }) => recoverableText(recoverable, session.style));
+      session.result(result, (list) => recoverableText(list, session.style));
       return 0;
     }
     const result = await recover(repository, options, session.context);
@@ -48,21 +48,36 @@ export const recover = verb({
   },
 });
 
-const SOURCES: Readonly<Record<Recoverable['from'], string>> = {
-  safety: 'the safety net',
-  folder: 'an equal file here',
-  history: 'the history',
-};
+const SOURCES: ReadonlyMap<string, string> = new Map([
+  ['safety', 'the safety net'],
+  ['folder', 'an equal file here'],
+  ['history', 'the history'],
+]);
 
-function recoverableText(list: readonly Recoverable[], style: Style): string {
-  if (list.length === 0) return 'nothing to bring back\n';
-  const rows = list.map(({ path, size: bytes, reason, confirmed, from, deletedIn }) => [
+/** Any other is a remote, by its name. */
+function sourceText(from: string): string {
+  return `from ${SOURCES.get(from) ?? safe(from)}`;
+}
+
+function recoverableText({ recoverable, unreachable }: RecoverableResult, style: Style): string {
+  const away = unreachableText(unreachable, style);
+  if (recoverable.length === 0) return `nothing to bring back${away === '' ? '' : ' now'}\n${away}`;
+  const rows = recoverable.map(({ path, size: bytes, reason, confirmed, from, deletedIn }) => [
     confirmed ? `${reason} (confirmed)` : reason,
     size(bytes),
     shownPath(path),
-    style('dim', `from ${SOURCES[from]}${deletedIn === null ? '' : `, gone in ${deletedIn.slice(0, 10)}`}`),
+    style('dim', `${sourceText(from)}${deletedIn === null ? '' : `, gone in ${deletedIn.slice(0, 10)}`}`),
   ]);
-  return table(rows, [1]);
+  return `${table(rows, [1])}${away}`;
+}
+
+/** A line for each place, with how much is there. */
+function unreachableText(list: RecoverableResult['unreachable'], style: Style): string {
+  const places = new Map<string, number>();
+  for (const { reason } of list) places.set(reason, (places.get(reason) ?? 0) + 1);
+  return [...places]
+    .map(([reason, files]) => `${style('dim', `${counted(files, 'more version')}: ${safe(reason)}`)}\n`)
+    .join('');
 }
 
 /** Also what `restore` did. */
@@ -70,7 +85,7 @@ export function recoveredText(result: RecoverResult, session: Session, dryRun: b
   const { style } = session;
   const rows = result.recovered.map(({ path, from, was }) => {
     const moved = was === undefined || was === path ? '' : ` (was ${shownPath(was)})`;
-    return [`${shownPath(path)}${moved}`, style('dim', `from ${SOURCES[from]}`)];
+    return [`${shownPath(path)}${moved}`, style('dim', sourceText(from))];
   });
   const failed = listText(style('red', 'could not be brought back'), result.failed, style);
   const done = `${counted(result.recovered.length, 'file')} ${dryRun ? 'would be brought back' : 'brought back'}\n`;

@@ -1,4 +1,4 @@
-import { encodePattern, patternText } from '@bk/core';
+import { encodePattern, everywherePattern, patternText } from '@bk/core';
 import type { SubsetFiles, SubsetOptions, SubsetResult } from '@bk/repo';
 import { count, counted, size, table } from '../format.ts';
 import { wholeNumber } from '../quantity.ts';
@@ -54,13 +54,19 @@ export const subset = verb({
     };
     const result = await subset(await session.open(), options, session.context);
     for (const pattern of result.idle ?? [])
-      session.warn(`warning: nothing matches ${safe(patternText(pattern).text)}`);
+      session.warn(`warning: nothing matches ${safe(patternText(pattern).text)}${elsewhereHint(pattern)}`);
     session.result(forPrograms(result), () => subsetText(result, session.style, options.dryRun === true), [
       'path',
     ]);
     return result.edited === true ? 1 : 0;
   },
 });
+
+function elsewhereHint(pattern: string): string {
+  const everywhere = everywherePattern(pattern);
+  if (everywhere === undefined) return '';
+  return ` at the top; ${quoted(safe(patternText(everywhere).text))} means everywhere`;
+}
 
 /** Patterns as they are typed; if one cannot be, all as they are stored. */
 function forPrograms({ coming, leaving, ...result }: SubsetResult): object {

@@ -55,7 +55,7 @@ function codeOf(result: SyncResult, isNamed: boolean): number {
   if (remotes.some(({ refused }) => refused)) return 3;
   const short = [
     committed.unreadable.length > 0,
-    pushed.some(({ reason }) => reason !== undefined),
+    pushed.some(({ reason, left }) => reason !== undefined || left.length > 0),
     remotes.some(
       ({ advanced, presences }) => isShort(advanced) || presences.some((one) => one.reason !== undefined),
     ),

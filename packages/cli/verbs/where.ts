@@ -54,7 +54,14 @@ export function whereText({ files }: WhereResult, shown: Shown): string {
 
 function atLength(file: WhereFile, { own, style }: Shown): string {
   const title = `${pathText(file, style)}\n`;
-  if (isNowhere(file)) return `${title}  ${nowhere(style)}\n`;
+  const lost = (file.lost ?? []).map((copy) => [
+    `  ${safe(copy.name)}`,
+    style('yellow', `lost since ${localTime(copy.lostSince)}`),
+    'no copy',
+    style('dim', `volume ${safe(copy.volume)}`),
+    elsewhere(copy, file),
+  ]);
+  if (isNowhere(file)) return `${title}  ${nowhere(style)}\n${table(lost)}`;
   if (file.copies.length === 0) return `${title}  ${style('dim', HELD_BY_HISTORY)}\n`;
   const rows = file.copies.map((copy) => [
     `  ${style('bold', safe(copy.name))}`,
@@ -64,7 +71,7 @@ function atLength(file: WhereFile, { own, style }: Shown): string {
     elsewhere(copy, file),
   ]);
   const here = file.present ? '' : `  ${style('yellow', 'not here')}\n`;
-  return `${title}${here}${table(rows)}`;
+  return `${title}${here}${table([...rows, ...lost])}`;
 }
 
 function elsewhere({ path, more }: WhereCopy, file: WhereFile): string {
@@ -73,12 +80,19 @@ function elsewhere({ path, more }: WhereCopy, file: WhereFile): string {
 }
 
 function places(file: WhereFile, { own, style }: Shown): string {
-  if (isNowhere(file)) return nowhere(style);
+  const lost = lostNames(file, style);
+  if (isNowhere(file)) return `${nowhere(style)}${lost}`;
   if (file.copies.length === 0) return style('dim', HELD_BY_HISTORY);
   const names = file.copies.map(({ repository, name }) =>
     repository === own ? style('bold', 'here') : safe(name),
   );
-  return file.present ? names.join(', ') : `${names.join(', ')}  ${style('yellow', '(not here)')}`;
+  const found = `${names.join(', ')}${lost}`;
+  return file.present ? found : `${found}  ${style('yellow', '(not here)')}`;
+}
+
+function lostNames({ lost = [] }: WhereFile, style: Style): string {
+  if (lost.length === 0) return '';
+  return `  ${style('yellow', `(lost: ${lost.map(({ name }) => safe(name)).join(', ')})`)}`;
 }
 
 function pathText({ path, departed }: WhereFile, style: Style): string {

@@ -20,6 +20,7 @@ export function guarded<T>(work: () => T): T {
 }
 
 const DAMAGE = /^SQLITE_(CORRUPT|NOTADB|SCHEMA|ERROR|FORMAT|MISMATCH|CONSTRAINT)/;
+const GROWS = /^SQLITE_IOERR_(WRITE|FSYNC|DIR_FSYNC|TRUNCATE|SHMSIZE|SHMMAP|SHMOPEN)$/;
 
 export function asDamage(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
@@ -39,7 +40,10 @@ export function asDamage(error: unknown): unknown {
     });
   }
   return new BkError('io', `cannot use the index: ${message}`, {
-    hint: 'look whether .bk can be written and its disk is healthy',
+    // A full disk is told like a failing one where SQLite's own files could not grow.
+    hint: GROWS.test(code)
+      ? 'free some space if the disk is full, then give the same command again; else the disk may be failing'
+      : 'look whether .bk can be written and its disk is healthy',
     cause: error,
   });
 }

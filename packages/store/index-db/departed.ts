@@ -92,6 +92,18 @@ export class DepartedTable {
     this.#db.prepare(`DELETE FROM departed WHERE id = ? AND reason = 'deleted'`).run(id);
   }
 
+  /** Takes versions off the list that did not leave after all. */
+  remove(rows: readonly DepartedRow[]): void {
+    if (rows.length === 0) return;
+    guarded(() => {
+      const remove = this.#db.prepare('DELETE FROM departed WHERE id = ? AND record = ? AND gone_in = ?');
+      this.#db.transaction(() => {
+        for (const row of rows)
+          remove.run(row.id, Buffer.from(row.record, 'hex'), Buffer.from(row.commit, 'hex'));
+      })();
+    });
+  }
+
   markReleased(rows: Iterable<DepartedRow>): void {
     guarded(() => {
       const mark = this.#db.prepare(
