@@ -20,10 +20,12 @@ export async function lookAtArrived(
 ): Promise<Looked> {
   const done = new Set<RepoPath>();
   const failed = new Set<RepoPath>();
+  const isFile = new Set(arrivals.map(({ after }) => after.path));
   for (const { step, outcome, path } of results) {
-    if (step.do === 'rmdir' || step.do === 'mkdir' || step.do === 'park') continue;
+    if (step.do === 'rmdir' || step.do === 'remove' || step.do === 'park') continue;
     if (outcome === 'done' && path === step.path) done.add(path);
-    else failed.add(step.path);
+    // A folder that did not get its mode is here, and so is what is in it.
+    else if (step.do !== 'touch' || isFile.has(step.path)) failed.add(step.path);
   }
   for (const path of failed) done.delete(path);
   const files = arrivals.filter(({ after, here }) => here && done.has(after.path)).map(({ after }) => after);

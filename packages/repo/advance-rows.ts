@@ -25,7 +25,7 @@ import {
 import type { DepartedRow, IndexUpdate, TreeEntry } from '@bk/store';
 import { putStat } from '@bk/worktree';
 import type { Placed } from './absence.ts';
-import { placeIn } from './absent-rows.ts';
+import { markWhollyAbsent, placeIn } from './absent-rows.ts';
 import type { DiskState } from './advance-disk.ts';
 import type { HistoryChange } from './advance-tree.ts';
 import { departedSince } from './departures.ts';
@@ -112,8 +112,10 @@ class Rows {
   }
 
   #move({ from, to }: WholeMove): void {
+    const failed = isAtOrBelow(to, this.#given.failed);
     for (const [path, known] of this.#given.repo.index.below(from)) {
       this.left.push(path);
+      if (failed) markWhollyAbsent(known);
       this.#put.set(`${to}${path.slice(from.length)}` as RepoPath, known);
     }
   }
@@ -236,12 +238,13 @@ class Rows {
   }
 
   #own(row: RowBuilder, path: RepoPath, record: GitId): void {
-    const { repo, plan, disk } = this.#given;
+    const { repo, plan, disk, failed } = this.#given;
     const rec: Rec = parseRecord(repo.history.readBlobText(record));
     const from = this.#carriedFrom.get(path);
     const old = from === undefined ? undefined : disk.row(from);
     const wasAbsent = old !== undefined && old.protections[0] === PROTECTION.absent;
-    const absent = path !== ROOT && !plan.needed.has(path) && (old === undefined || wasAbsent);
+    const lacking = !plan.needed.has(path) && (old === undefined || wasAbsent);
+    const absent = path !== ROOT && (lacking || isAtOrBelow(path, failed));
     const stat = absent ? undefined : this.#live.stat(path);
     const stats = new BigInt64Array(STAT_WIDTH);
     if (stat !== undefined) putStat(stats, 0, stat);

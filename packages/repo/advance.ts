@@ -280,9 +280,11 @@ export async function advanceFromIncoming(
   repo: Repository,
   to: GitId,
   context: Context,
+  onLeft: (left: readonly PathProblem[]) => void = () => {},
 ): Promise<true | string> {
   try {
-    await advance(repo, to, { from: [] }, context);
+    const { missing, conflicts } = await advance(repo, to, { from: [] }, context);
+    onLeft([...missing, ...conflicts]);
     return true;
   } catch (error) {
     if (error instanceof BkError && error.code === 'refused') return error.message;

@@ -9,6 +9,7 @@ import {
   isExpectedNow,
   openIfThere,
   place,
+  reasonOf,
   sameInode,
   setMode,
   type Work,
@@ -16,12 +17,46 @@ import {
 
 const MARK_EVERY = 1_000;
 
-/** Takes every step, one after the other; fills `results`. After trouble with the disk the rest is not tried. */
+/**
+ * Takes every step, one after the other; fills `results`. After trouble with the disk the rest is not tried. What the
+ * system refused (a permission, a limit, something busy) is tried once more when all else is done, with all that
+ * waited for it.
+ */
 export function act(work: Work): void {
   work.transaction.steps.forEach((step, n) => {
     work.results.push(work.stopped === undefined ? attempt(work, step, n) : notTried(step));
     if (n % MARK_EVERY === MARK_EVERY - 1) work.journal.done(n + 1);
   });
+  if (work.refused.size > 0) tryAgain(work);
+}
+
+function tryAgain(work: Work): void {
+  const before = work.replaying;
+  work.again = !before;
+  work.replaying = true;
+  work.refused.clear();
+  work.tree.forget();
+  for (const [n, step] of work.transaction.steps.entries()) {
+    const { outcome } = work.results[n]!;
+    if (work.stopped !== undefined) break;
+    if (outcome === 'failed' || outcome === 'conflict') work.results[n] = attempt(work, step, n);
+  }
+  work.replaying = before;
+  work.again = false;
+}
+
+/** Takes back the folders that were made, as far as nothing is in them. */
+export function unmakeFolders(work: Work): void {
+  for (const { path: whole } of work.folders.toReversed()) {
+    const { folder, name } = split(whole);
+    const parent = openIfThere(work.tree, folder);
+    if (parent === undefined || !work.tree.look(parent, name)?.isDirectory()) continue;
+    try {
+      work.tree.removeFolder(parent, name);
+    } catch (error) {
+      if (!HOLDS_MORE.has(codeOf(error))) throw error;
+    }
+  }
 }
 
 /** Times, modes of folders, durable names. */
@@ -38,14 +73,14 @@ function attempt(work: Work, step: Step, n: number): StepResult {
   try {
     return perform(work, step, n);
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') return failure(work, step, error);
+    if (codeOf(error) !== 'ENOENT') return failure(work, step, n, error);
   }
   // A held folder may have been removed and made again: walk anew, once.
   try {
     work.tree.forget();
     return perform(work, step, n);
   } catch (error) {
-    return failure(work, step, error);
+    return failure(work, step, n, error);
   }
 }
 
@@ -97,9 +132,10 @@ function touch(work: Work, step: Extract<Step, { do: 'touch' }>): StepResult {
   const at = place(work, step.path);
   const there = work.tree.look(at.folder, at.name);
   if (there === undefined) return conflict(step, 'it is gone');
-  const asPlanned = work.replaying
-    ? step.expect.is === 'entry' && sameInode(there.ino, step.expect.inode)
-    : isExpectedNow(work, at, there, step.expect);
+  const asPlanned =
+    work.replaying && !work.again
+      ? step.expect.is === 'entry' && sameInode(there.ino, step.expect.inode)
+      : isExpectedNow(work, at, there, step.expect);
   if (!asPlanned) return conflict(step, 'it has changed meanwhile');
   if (step.mode !== undefined && !there.isSymbolicLink()) setMode(work, at, there, step.mode);
   if (step.mtimeNs !== undefined && step.mtimeNs !== there.mtimeNs) {
@@ -134,19 +170,10 @@ function notTried(step: Step): StepResult {
   return { step, outcome: 'failed', path: step.path, reason: 'not tried after the disk had failed' };
 }
 
-function failure(work: Work, step: Step, error: unknown): StepResult {
+function failure(work: Work, step: Step, n: number, error: unknown): StepResult {
   if (isDiskTrouble(error)) work.stopped = diskError(error, step.path);
   else if (!(error instanceof BkError) && codeOf(error) === 'undefined') throw error;
-  const reason = error instanceof BkError ? error.message : (REASONS[codeOf(error)] ?? codeOf(error));
+  else if (!(error instanceof BkError)) work.refused.add(n);
+  const reason = reasonOf(error);
   return { step, outcome: 'failed', path: step.path, reason: work.stopped?.message ?? reason };
 }
-
-const REASONS: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied',
-  EPERM: 'not permitted',
-  ENOENT: 'its folder is not there',
-  ENOTDIR: 'a file stands where its folder should be',
-  ELOOP: 'a link stands where its folder should be',
-  ENAMETOOLONG: 'the file system does not take so long a name',
-  EINVAL: 'the file system does not take this name',
-};

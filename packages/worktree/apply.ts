@@ -1,7 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { BkError, ContentHash, HeadMove, Step, StepResult, Transaction } from '@bk/core';
-import { act, finishTree } from './act.ts';
+import {
+  BkError,
+  type ContentHash,
+  type HeadMove,
+  type Step,
+  type StepResult,
+  type Transaction,
+} from '@bk/core';
+import { act, finishTree, unmakeFolders } from './act.ts';
 import { hashBytes } from './hash.ts';
 import { diskError, hashPath, isDiskTrouble, type Staged, stageSteps } from './stage.ts';
 import type { TreeFs } from './treefs.ts';
@@ -101,7 +108,8 @@ export function replayTransaction(
 ): ApplyResult {
   const { transaction } = pending;
   const folder = path.join(ports.dot, 'staging', transaction.id);
-  const work = newWork(transaction, ports, { folder, journal, creating: pending.creating, replaying: true });
+  const creating = new Set(pending.creating);
+  const work = newWork(transaction, ports, { folder, journal, creating, replaying: true });
   if (pending.committed) {
     cleanUp(work, ports);
     return { results: [] };
@@ -124,6 +132,10 @@ function newWork(
     dot,
     special: ports.special ?? false,
     ...how,
+    again: false,
+    refused: new Set(),
+    remade: new Map(),
+    apart: 0,
     results: [],
     touches: [],
     folders: [],
@@ -138,6 +150,10 @@ function carryOut(work: Work, ports: ApplyPorts): void {
     act(work);
     // Where the head is to follow, all of it has to be done: the next command goes on.
     if (work.stopped !== undefined && work.transaction.head !== undefined) throw work.stopped;
+    if (isWhollyRefused(work)) {
+      giveUp(work, ports);
+      return;
+    }
     finishTree(work);
     cleanUp(work, ports);
   } catch (error) {
@@ -146,14 +162,38 @@ function carryOut(work: Work, ports: ApplyPorts): void {
   }
 }
 
-/** After the tree is durable: what was captured is safe in the net before anything says that all is done. */
-function cleanUp(work: Work, ports: ApplyPorts): void {
+/** The head is to follow, and the system let nothing be done: it stays where it is. */
+function isWhollyRefused({ transaction, results, refused }: Work): boolean {
+  const isDone = ({ outcome, step }: StepResult): boolean =>
+    outcome.startsWith('done') && step.do !== 'rmdir' && step.do !== 'mkdir';
+  return transaction.head !== undefined && refused.size > 0 && !results.some(isDone);
+}
+
+/** Folders that were made for nothing go; without the journal nobody tries this plan again. */
+function giveUp(work: Work, ports: ApplyPorts): void {
+  unmakeFolders(work);
+  adoptCaptured(work, ports);
+  work.journal.end();
+  ports.removeStaging(work.transaction.id);
+  const first = work.results[Math.min(...work.refused)];
+  work.stopped = new BkError('io', `cannot change ${first?.step.path}: ${first?.reason}`, {
+    hint: 'nothing was changed; see to it, then give the same command again',
+    ...(first !== undefined && { path: first.step.path }),
+  });
+}
+
+function adoptCaptured(work: Work, ports: ApplyPorts): void {
   for (const [file, step] of capturedFiles(work)) {
     const expect =
       step !== undefined && 'expect' in step && step.expect.is === 'entry' ? step.expect.blake3 : undefined;
     ports.adopt(file, expect ?? contentOf(file));
   }
   ports.syncNet();
+}
+
+/** After the tree is durable: what was captured is safe in the net before anything says that all is done. */
+function cleanUp(work: Work, ports: ApplyPorts): void {
+  adoptCaptured(work, ports);
   work.journal.commit();
   const { head, steps } = work.transaction;
   if (head !== undefined) {

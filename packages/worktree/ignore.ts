@@ -120,9 +120,19 @@ function readIgnoreFile(root: string, folder: string): string | undefined {
   }
 }
 
+/** Where a file is in the place of the folder there are no patterns. */
+function isFile(at: string | Buffer): boolean {
+  try {
+    return fs.lstatSync(at, { throwIfNoEntry: false })?.isFile() === true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return false;
+    throw error;
+  }
+}
+
 function read(file: string): string | undefined {
   const at = nodePath(file);
-  if (fs.lstatSync(at, { throwIfNoEntry: false })?.isFile() !== true) return undefined;
+  if (!isFile(at)) return undefined;
   const fd = fs.openSync(at, OPEN);
   try {
     return fs.readFileSync(fd, 'latin1');

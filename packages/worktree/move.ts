@@ -1,13 +1,16 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { decodePath, type FsName, type FsPath, type RepoPath, type Step, type StepResult } from '@bk/core';
-import { split } from './stage.ts';
+import { moveApart } from './move-apart.ts';
+import { letGoOfTaken } from './put.ts';
+import { isDiskTrouble, split } from './stage.ts';
 import type { Folder } from './treefs.ts';
 import {
   codeOf,
   conflict,
   done,
   isExpectedNow,
+  isFolder,
   isHeld,
   NO_LINK,
   openIfThere,
@@ -44,8 +47,9 @@ export function move(work: Work, step: MoveStep, n: number): StepResult {
   if (lstat(taken) !== undefined) return give(work, step, taken);
   if (work.replaying && isThere(work, step)) return settled(work, step);
   if (step.parked !== undefined) return conflict(step, 'it could not be moved');
+  if (step.what === 'folder' && work.creating.has(n)) return moveApart(work, step);
   if (step.what === 'folder' && depthOf(step) <= DEPTH_AT_ONCE) {
-    const result = renameFolder(work, step);
+    const result = renameFolder(work, step, n);
     if (result !== undefined) return result;
   }
   const problem = take(work, step, step.from, taken);
@@ -66,16 +70,11 @@ function take(work: Work, step: MoveStep | ParkStep, from: RepoPath, taken: stri
       : isExpectedNow(work, at, there, step.expect);
   if (!fits) return 'it has changed meanwhile';
   if (step.what === 'folder') syncBelow(work, at.path);
-  try {
-    work.tree.capture(at.folder, at.name, taken);
-  } catch (error) {
-    if (!ELSEWHERE.has(codeOf(error))) throw error;
-    return 'it is on another file system';
-  }
+  work.tree.capture(at.folder, at.name, taken);
   work.tree.forgetBelow(at.path);
   work.dirty.add(at.folder.path);
   const now = fs.lstatSync(taken, { bigint: true });
-  const same = step.what === 'folder' ? sameInode(now.ino, step.expect.inode) : sameFile(now, step.expect);
+  const same = step.what === 'folder' ? isFolder(work, now, step.expect.inode) : sameFile(now, step.expect);
   if (same) {
     remember(work, now);
     return undefined;
@@ -86,10 +85,24 @@ function take(work: Work, step: MoveStep | ParkStep, from: RepoPath, taken: stri
 
 /** Gives what was taken its new name; if that is not free its old one; a file may stay in staging, for the net. */
 function give(work: Work, step: MoveStep, taken: string): StepResult {
-  const isFolder = fs.lstatSync(taken).isDirectory();
-  if (isThere(work, step) || putUnder(work, step.path, taken)) return settled(work, step);
-  if (!putUnder(work, step.from, taken) && isFolder) putAnywhere(work, step.path, taken);
+  const whole = fs.lstatSync(taken).isDirectory();
+  let refused: unknown;
+  try {
+    if (isThere(work, step) || putUnder(work, step.path, taken)) return settled(work, step);
+  } catch (error) {
+    // It has the new name and not yet its mode, or the disk fails: what is to be done next, a replay does.
+    if (isDiskTrouble(error) || isThere(work, step)) throw error;
+    refused = error;
+  }
+  if (putUnder(work, step.from, taken)) giveUpTaken(work, step, taken);
+  else if (whole) putAnywhere(work, step.path, taken);
+  if (refused !== undefined) throw refused;
   return conflict(step, 'something else is there');
+}
+
+function giveUpTaken(work: Work, step: MoveStep, taken: string): void {
+  const { folder, name } = split(decodePath(step.from));
+  letGoOfTaken(work, taken, { folder: work.tree.openFolder(folder), name });
 }
 
 /** @returns false if the name is taken or its folder is not there */
@@ -143,7 +156,7 @@ function putAnywhere(work: Work, to: RepoPath, taken: string): void {
 }
 
 /** @returns undefined if it has to go by way of staging */
-function renameFolder(work: Work, step: MoveStep): StepResult | undefined {
+function renameFolder(work: Work, step: MoveStep, n: number): StepResult | undefined {
   const wholeFrom = decodePath(step.from);
   const wholeTo = decodePath(step.path);
   if (openIfThere(work.tree, split(wholeFrom).folder) === undefined) return conflict(step, 'it is gone');
@@ -154,8 +167,7 @@ function renameFolder(work: Work, step: MoveStep): StepResult | undefined {
   if (!isHeld(work.tree, to) || !isHeld(work.tree, from)) return undefined;
   const there = work.tree.look(from.folder, from.name);
   if (there === undefined) return conflict(step, 'it is gone');
-  if (!there.isDirectory() || !sameInode(there.ino, step.expect.inode))
-    return conflict(step, 'something else is there');
+  if (!isFolder(work, there, step.expect.inode)) return conflict(step, 'something else is there');
   const occupant = work.tree.look(to.folder, to.name);
   // Of a name that differs only by case a file system may say that it is there.
   if (occupant?.ino === there.ino) return undefined;
@@ -164,8 +176,10 @@ function renameFolder(work: Work, step: MoveStep): StepResult | undefined {
     work.tree.moveFolder(from, to);
   } catch (error) {
     if (TAKEN.has(codeOf(error))) return conflict(step, 'something else is in its place');
-    if (ELSEWHERE.has(codeOf(error))) return conflict(step, 'it is on another file system');
-    throw error;
+    if (!REFUSED.has(codeOf(error)) || work.transaction.placing !== 'link') throw error;
+    work.journal.creating(n);
+    work.creating.add(n);
+    return moveApart(work, step);
   }
   carryDirty(work, wholeFrom, wholeTo);
   work.dirty.add(from.folder.path);
@@ -180,7 +194,7 @@ function isThere(work: Work, step: MoveStep): boolean {
   const there = work.tree.look(at.folder, at.name);
   if (there === undefined) return false;
   return step.what === 'folder'
-    ? there.isDirectory() && sameInode(there.ino, step.expect.inode)
+    ? isFolder(work, there, step.expect.inode)
     : !there.isDirectory() &&
         sameInode(there.ino, step.expect.inode) &&
         there.size === BigInt(step.expect.size);
@@ -229,4 +243,5 @@ function depthOf(step: MoveStep): number {
 }
 
 const TAKEN = new Set(['EEXIST', 'ENOTEMPTY', 'ENOTDIR', 'EISDIR']);
-const ELSEWHERE = new Set(['EXDEV', 'EBUSY']);
+/** What a folder is not renamed for, though what is in it may be: overlays, quotas of projects, limits of links. */
+const REFUSED = new Set(['EXDEV', 'EBUSY', 'EACCES', 'EPERM', 'EMLINK']);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, decodePath, type RepoPath, type Step, type StepResult, unescapeBytes } from '@bk/core';
-import { copyDescriptor, isContent, split } from './stage.ts';
+import { copyDescriptor, isContent, isDiskTrouble, split } from './stage.ts';
 import {
   codeOf,
   conflict,
@@ -171,11 +171,22 @@ function putBack(work: Work, step: Step, n: number, reason: string): StepResult 
       if (there?.isDirectory()) work.tree.putFolderBack(captured, folder, name);
       else if (work.transaction.placing === 'link') work.tree.linkInto(captured, folder, name);
       else work.tree.moveInto(captured, folder, name);
+      letGoOfTaken(work, captured, { folder, name });
     } catch (error) {
       if (codeOf(error) !== 'EEXIST' && codeOf(error) !== 'ENOTEMPTY') throw error;
     }
   }
   return { step, outcome: 'failed', path: step.path, reason };
+}
+
+/** A captured file has its name in the tree again: its name in staging goes, so that it can be captured once more. */
+export function letGoOfTaken(work: Work, taken: string, at: Pick<Place, 'folder' | 'name'>): void {
+  const there = work.tree.look(at.folder, at.name);
+  const now = fs.lstatSync(taken, { bigint: true, throwIfNoEntry: false });
+  if (there === undefined || now === undefined || there.isDirectory() || there.ino !== now.ino) return;
+  fs.unlinkSync(taken);
+  const after = work.tree.look(at.folder, at.name);
+  if (after?.ino === there.ino) work.ours.set(after.ino, after.ctimeNs);
 }
 
 /** @returns false if something is there */
@@ -190,7 +201,13 @@ function putAt(work: Work, step: PuttingStep, n: number, path: RepoPath): boolea
     throw error;
   }
   const there = work.tree.look(at.folder, at.name);
-  if (there !== undefined) settle(work, step, at, there);
+  try {
+    if (there !== undefined) settle(work, step, at, there);
+  } catch (error) {
+    // It is not to stand there with another mode; its staged name has it still.
+    if (there !== undefined && !isDiskTrouble(error)) work.tree.removeOwn(at.folder, at.name, there.ino);
+    throw error;
+  }
   return true;
 }
 
@@ -204,6 +221,7 @@ function link(work: Work, step: PuttingStep, n: number, at: Place): void {
     } catch (error) {
       if (!NO_LINK.has(codeOf(error))) throw error;
       work.journal.creating(n);
+      work.creating.add(n);
     }
   }
   if (step.do === 'symlink') work.tree.makeSymlink(unescapeBytes(step.target) ?? '', at.folder, at.name);

@@ -14,7 +14,7 @@ import {
   unescapeBytes,
 } from '@bk/core';
 import { createHasher, hashBytes, hashDescriptor } from './hash.ts';
-import { setMtimes, type WantedMtime } from './mtimes.ts';
+import { setMtimeOf, setMtimes, type WantedMtime } from './mtimes.ts';
 import { nodePath } from './node-path.ts';
 import type { TreeFs } from './treefs.ts';
 
@@ -67,10 +67,11 @@ export function stageSteps(stage: Stage, steps: readonly Step[]): Staged[] {
     }
     reflink &&= found.reflink;
     stage.onFile?.(step.content.size);
+    const mode = step.mode & (stage.special ? 0o7777 : 0o1777);
     if (found.own) {
       wanted.push({ name, mtimeNs: step.mtimeNs });
-      written.push({ file, mode: step.mode & (stage.special ? 0o7777 : 0o1777) });
-    }
+      written.push({ file, mode });
+    } else dress(path.join(stage.dot, found.source), mode, step.mtimeNs);
     const source = found.own ? path.relative(stage.dot, file) : found.source;
     return { ready: true, step: withSource(step, source) };
   });
@@ -227,6 +228,21 @@ export function split(whole: FsPath): { readonly folder: FsPath; readonly name: 
     folder: (slash < 0 ? '' : whole.slice(0, slash)) as FsPath,
     name: whole.slice(slash + 1) as FsName,
   };
+}
+
+/**
+ * A content that is linked from where it lies gets its mode and time before it has a name in the tree, if it has none
+ * there yet. bk itself goes on to be able to read and write it: that is taken away when it is in its place.
+ */
+function dress(file: string, mode: number, mtimeNs: bigint): void {
+  const { nlink, mtimeNs: now } = fs.lstatSync(file, { bigint: true });
+  if (nlink > 1n) return;
+  try {
+    if (now !== mtimeNs) setMtimeOf(file, mtimeNs);
+  } catch (error) {
+    if (!KEEPS_NONE.has(String((error as NodeJS.ErrnoException).code))) throw error;
+  }
+  chmodIfKept(file, mode | 0o600);
 }
 
 /** A file system that keeps no modes says so, or says nothing; both are no failure. */

@@ -87,6 +87,19 @@ export class TreeFs {
     fs.linkSync(source, this.#slot(folder, name));
   }
 
+  /** Gives a file or symlink of the tree a second name; both parents must be held. @throws EEXIST; where links are refused */
+  linkAcross(from: { folder: Folder; name: FsName }, to: { folder: Folder; name: FsName }): void {
+    fs.linkSync(this.#slot(from.folder, from.name), this.#slot(to.folder, to.name));
+  }
+
+  /** All names in a folder but bk's own, sorted. */
+  names(folder: Folder): FsName[] {
+    if (this.#held.get(folder.path) !== folder)
+      throw new BkError('bug', 'a folder was used after it was let go');
+    const names = fs.readdirSync(nodePath(folder.prefix), { encoding: 'latin1' }) as FsName[];
+    return names.filter((name) => !isReservedName(name)).sort();
+  }
+
   /** Opens a new file for writing, mode 0600. @throws EEXIST */
   createFile(folder: Folder, name: FsName): number {
     return fs.openSync(this.#slot(folder, name), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import {
-  type BkError,
+  BkError,
   type ContentHash,
   decodePath,
   type EntryExpectation,
@@ -39,8 +39,18 @@ export interface Work {
   readonly folder: string;
   readonly journal: OpenJournal;
   readonly special: boolean;
-  readonly creating: ReadonlySet<number>;
-  readonly replaying: boolean;
+  /** Steps of which the journal says so; of a folder's move: that it is done piece by piece. */
+  readonly creating: Set<number>;
+  /** What the disk shows counts, not what was planned: after a kill, and in the second try of what was refused. */
+  replaying: boolean;
+  /** It is the second try: nobody else ran in between. */
+  again: boolean;
+  /** Steps that the system refused. */
+  readonly refused: Set<number>;
+  /** Folders that were made anew in another place, by the inode of the old one. */
+  readonly remade: Map<bigint, bigint>;
+  /** Names in staging for what left them (`t<n>`), up to here. */
+  apart: number;
   readonly results: StepResult[];
   /** Files whose times are still to be set. */
   readonly touches: { readonly path: FsPath; readonly inode: bigint; readonly mtimeNs: bigint }[];
@@ -90,13 +100,21 @@ export function isExpected(there: fs.BigIntStats, expect: Expectation): boolean 
   return sameFile(there, expect) && there.ctimeNs === expect.ctimeNs;
 }
 
+/** The folder that is meant, or what was made of it in another place. */
+export function isFolder(work: Work, there: fs.BigIntStats, expected: bigint): boolean {
+  if (!there.isDirectory()) return false;
+  return sameInode(there.ino, expected) || work.remade.get(BigInt.asUintN(64, expected)) === there.ino;
+}
+
 /**
  * As isExpected; but a change time that we made ourselves is no change. A replay does not know which those were: there
  * the content decides.
  */
 export function isExpectedNow(work: Work, at: Place, there: fs.BigIntStats, expect: Expectation): boolean {
   if (isExpected(there, expect)) return true;
-  if (expect.is === 'absent' || there.isDirectory() || !sameFile(there, expect)) return false;
+  if (expect.is === 'absent') return false;
+  if (there.isDirectory()) return isFolder(work, there, expect.inode);
+  if (!sameFile(there, expect)) return false;
   if (work.ours.get(there.ino) === there.ctimeNs) return true;
   return work.replaying && expect.blake3 !== undefined && contentAt(work, at, there) === expect.blake3;
 }
@@ -155,3 +173,22 @@ export function conflict(step: Step, reason: string): StepResult {
 export function codeOf(error: unknown): string {
   return String((error as NodeJS.ErrnoException).code);
 }
+
+/** Why a step could not be done, for people. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof BkError) return error.message;
+  return REASONS[codeOf(error)] ?? codeOf(error);
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  ENOENT: 'its folder is not there',
+  ENOTDIR: 'a file stands where its folder should be',
+  ELOOP: 'a link stands where its folder should be',
+  ENAMETOOLONG: 'the file system does not take so long a name',
+  EINVAL: 'the file system does not take this name',
+  EXDEV: 'it is on another file system',
+  EBUSY: 'it is in use',
+  EMLINK: 'there are too many links to it',
+};

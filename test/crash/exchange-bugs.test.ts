@@ -134,6 +134,7 @@ const BUGS: readonly Seeded[] = [
         was: 'if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir && known.protections[k] !== PROTECTION.absent)',
         is: 'if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir)',
       },
+      { file: 'core/evidence.ts', was: 'filter(({ absent }) => absent !== true)', is: 'filter(() => true)' },
     ],
     scenario: DROP_FILE,
     hunt: afterAnEdit,

@@ -120,7 +120,6 @@ export const EXCHANGES: readonly Scenario[] = [
     volumes: 2,
     make: (point, other = '') => work(family(point, other)),
     command: ['push', 'copy1'],
-    movesTrees: true,
     failing: [0, 1, 3, 4],
   },
   {
@@ -131,7 +130,6 @@ export const EXCHANGES: readonly Scenario[] = [
       work(worldAt(other).root);
     },
     command: ['sync', 'copy1'],
-    movesTrees: true,
     failing: [0, 1, 3, 4],
   },
   {

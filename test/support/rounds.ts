@@ -270,16 +270,11 @@ const FAILURES = [
   'EIO:persistent',
 ];
 
-/** These stop a command; the others fail one path, which a move of a whole tree reports and leaves as it is. */
-const STOPPING = /^(ENOSPC|EIO|short)/;
-
 /** So many failing calls, of all kinds, with one error after the other. */
 export function failRounds(stage: Stage, points: number): string[] {
-  const { movesTrees = false, volumes = 1 } = stage.scenario;
-  const failures = FAILURES.filter((code) => !movesTrees || STOPPING.test(code));
-  // Of a file that is in its place already, a mode or time that could not be set is left for `status` to tell.
-  const ops = volumes > 1 ? stage.ops.filter(({ name }) => !/chmod|times/.test(name)) : stage.ops;
-  return stratified(ops, points).flatMap((n, i) => failRound(stage, n, failures[i % failures.length] ?? ''));
+  return stratified(stage.ops, points).flatMap((n, i) =>
+    failRound(stage, n, FAILURES[i % FAILURES.length] ?? ''),
+  );
 }
 
 interface DoubleRound {

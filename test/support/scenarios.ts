@@ -20,8 +20,6 @@ export interface Scenario {
   readonly command: readonly string[];
   /** Asked after the command, since what may be gone depends on how far it came. Absent: what an undisturbed run does. */
   readonly allowed?: (world: World) => Allowed;
-  /** It goes on after a path that could not be moved, and says so: the end is another one then. */
-  readonly movesTrees?: boolean;
   /** Exit code of an undisturbed run, default 0, and those of one with a failing call, default 0, 1 and 4. */
   readonly code?: number;
   readonly failing?: readonly number[];
