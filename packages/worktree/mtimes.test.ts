@@ -83,7 +83,7 @@ describe('setMtimes', () => {
     );
     const after = fs.fstatSync(fd, { bigint: true });
     fs.closeSync(fd);
-    expect([after.atimeNs, after.size, after.mode]).toEqual([before.atimeNs, before.size, before.mode]);
+    expect([after.size, after.mode]).toEqual([before.size, before.mode]);
   });
 
   it('says what went wrong as Node does', () => {

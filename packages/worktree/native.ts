@@ -8,7 +8,7 @@ import os from 'node:os';
 import { getSystemErrorName } from 'node:util';
 
 export interface Native {
-  /** Sets the modification time of an open file (also one opened for reading); its access time stays. @throws the system's error */
+  /** Sets the modification time of an open file (also one opened for reading), and its access time to the same. @throws the system's error */
   setMtime(fd: number, mtimeNs: bigint): void;
   /** The same by path; a symlink's own. @throws the system's error */
   setMtimeOf(path: string | Buffer, mtimeNs: bigint): void;
@@ -36,7 +36,6 @@ interface Koffi {
 const LIBRARIES = ['libc.so.6', `libc.musl-${musl(process.arch)}.so.1`];
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
-const UTIME_OMIT = 0x3ffffffen;
 const GIGA = 1_000_000_000n;
 /** `_IOR(0x15, 0, struct fsuuid2)` of linux/fs.h, kernel 6.9; and where reading has another number. */
 const FS_IOC_GETFSUUID = process.arch === 'ppc64' ? 0x40111500 : 0x80111500;
@@ -96,12 +95,16 @@ function notZero(id: Buffer): Buffer | undefined {
   return id.some((byte) => byte !== 0) ? id : undefined;
 }
 
-/** Two timespecs: the first (access) says "leave it", the second has whole seconds rounded down and ns upwards from there. */
+/**
+ * Two timespecs, access and modification, of whole seconds rounded down and ns upwards from there. Both are given: where
+ * one is to be left as it is, FUSE file systems of the older kind (exFAT, NTFS) do nothing and say that all is well.
+ */
 function filled(times: Buffer, mtimeNs: bigint): Buffer {
   const nanos = ((mtimeNs % GIGA) + GIGA) % GIGA;
-  times.writeBigInt64LE(UTIME_OMIT, 8);
-  times.writeBigInt64LE((mtimeNs - nanos) / GIGA, 16);
-  times.writeBigInt64LE(nanos, 24);
+  for (const at of [0, 16]) {
+    times.writeBigInt64LE((mtimeNs - nanos) / GIGA, at);
+    times.writeBigInt64LE(nanos, at + 8);
+  }
   return times;
 }
 

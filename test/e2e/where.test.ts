@@ -50,8 +50,8 @@ function under(...args: string[]): string[] {
 }
 
 function volumeIdOf(repo: string): string {
-  const { id } = (configOf(repo) ?? {})['volume'] as { id: string };
-  return id;
+  const volume = configOf(repo)?.['volume'] as { id: string } | undefined;
+  return volume?.id ?? '';
 }
 
 describe('one repository', () => {
