@@ -6,7 +6,7 @@ import { hashPath } from '@bk/worktree';
 import { BringingIn } from './bring-in.ts';
 import type { Context } from './context.ts';
 import { LiveTree } from './live-tree.ts';
-import type { OpenRemote } from './peers.ts';
+import { closeAll, type OpenRemote, reach } from './peers.ts';
 import type { Repository } from './repository.ts';
 import { type From, Sources } from './sources.ts';
 
@@ -137,5 +137,22 @@ class Here {
   #isGood({ source, tree }: ContentSource, blake3: ContentHash): boolean {
     if (tree === true) return this.#live.content(source as RepoPath) === blake3;
     return source.includes('-') || hashPath(path.join(this.#dot, source)).hash === blake3;
+  }
+}
+
+/** As bring, from these remotes; absent: from all that are within reach, closed afterwards. Undefined: nothing was missing. */
+export async function bringFromRemotes(
+  repo: Repository,
+  missing: readonly Content[],
+  remotes: readonly OpenRemote[] | undefined,
+  context: Context,
+): Promise<Brought | undefined> {
+  if (missing.length === 0) return undefined;
+  if (remotes !== undefined) return bring(repo, missing, remotes, context);
+  const { open } = await reach(repo, context);
+  try {
+    return await bring(repo, missing, open, context);
+  } finally {
+    await closeAll(open);
   }
 }

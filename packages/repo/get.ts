@@ -17,14 +17,14 @@ import {
 } from '@bk/core';
 import type { Content } from '@bk/remote';
 import { isAbsent, setPresent } from './absence.ts';
-import { type Brought, bring } from './bring.ts';
+import { type Brought, bring, bringFromRemotes } from './bring.ts';
 import type { Context } from './context.ts';
 import { recordAt } from './draft.ts';
 import { lookAtPlaced, type PlacedFile } from './get-placed.ts';
 import { headEntries, isAbsentEntry, unknownPaths } from './head-entries.ts';
 import { placesOf } from './holdings.ts';
 import { LiveTree, typeOfStat } from './live-tree.ts';
-import { closeAll, type OpenRemote, reach } from './peers.ts';
+import type { OpenRemote } from './peers.ts';
 import { publishPresence } from './presence.ts';
 import type { Repository } from './repository.ts';
 import { applyPlan, mayGiveSpecial } from './transaction.ts';
@@ -153,7 +153,12 @@ class Getting {
   async #bringAndPlace(free: readonly Wanted[], folders: readonly RepoPath[]): Promise<void> {
     const contents = contentsOf(free);
     const near = await bring(this.#repo, contents, [], this.#context);
-    const far = await this.#fromElsewhere(contents.filter(({ blake3 }) => near.missing.has(blake3)));
+    const far = await bringFromRemotes(
+      this.#repo,
+      contents.filter(({ blake3 }) => near.missing.has(blake3)),
+      this.#ports.remotes,
+      this.#context,
+    );
     try {
       const ready = this.#ready(free, far);
       const give = (blake3: ContentHash) => near.give(blake3) ?? far?.give(blake3);
@@ -164,18 +169,6 @@ class Getting {
     } finally {
       near.forget();
       far?.forget();
-    }
-  }
-
-  async #fromElsewhere(missing: readonly Content[]): Promise<Brought | undefined> {
-    if (missing.length === 0) return undefined;
-    if (this.#ports.remotes !== undefined)
-      return bring(this.#repo, missing, this.#ports.remotes, this.#context);
-    const { open } = await reach(this.#repo, this.#context);
-    try {
-      return await bring(this.#repo, missing, open, this.#context);
-    } finally {
-      await closeAll(open);
     }
   }
 

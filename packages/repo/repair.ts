@@ -11,16 +11,15 @@ import {
   STAT_WIDTH,
   type Step,
 } from '@bk/core';
-import type { Content } from '@bk/remote';
 import { SafetyNet } from '@bk/store';
 import { setPresent } from './absence.ts';
-import { bring } from './bring.ts';
+import { bring, bringFromRemotes } from './bring.ts';
 import type { Context } from './context.ts';
 import { hashAt, idAt, recordAt } from './draft.ts';
 import { lookAtPlaced, type PlacedFile } from './get-placed.ts';
 import { headEntry } from './head-entries.ts';
 import { LiveTree, typeOfStat } from './live-tree.ts';
-import { closeAll, type OpenRemote, reach } from './peers.ts';
+import type { OpenRemote } from './peers.ts';
 import type { Repository } from './repository.ts';
 import { applyPlan, mayGiveSpecial } from './transaction.ts';
 import { Verification, type VerifyFinding, type VerifyResult } from './verification.ts';
@@ -178,7 +177,12 @@ class Repairing {
   async #heal(sick: readonly Sick[]): Promise<void> {
     const contents = [...new Map(sick.map(({ blake3, size }) => [blake3, { blake3, size }])).values()];
     const near = await bring(this.#repo, contents, [], this.#context);
-    const far = await this.#fromElsewhere(contents.filter(({ blake3 }) => near.missing.has(blake3)));
+    const far = await bringFromRemotes(
+      this.#repo,
+      contents.filter(({ blake3 }) => near.missing.has(blake3)),
+      this.#ports.remotes,
+      this.#context,
+    );
     try {
       const ready = sick.filter(({ path, blake3 }) => {
         const reason = far?.missing.get(blake3);
@@ -194,18 +198,6 @@ class Repairing {
     } finally {
       near.forget();
       far?.forget();
-    }
-  }
-
-  async #fromElsewhere(missing: readonly Content[]) {
-    if (missing.length === 0) return undefined;
-    if (this.#ports.remotes !== undefined)
-      return bring(this.#repo, missing, this.#ports.remotes, this.#context);
-    const { open } = await reach(this.#repo, this.#context);
-    try {
-      return await bring(this.#repo, missing, open, this.#context);
-    } finally {
-      await closeAll(open);
     }
   }
 
