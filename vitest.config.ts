@@ -1,8 +1,11 @@
+import os from 'node:os';
 import { defineConfig } from 'vitest/config';
 
 /** Two projects: `unit` is what `npm run check` runs (packages, borders); `whole` runs bk itself on real folders. */
 export default defineConfig({
   test: {
+    // The sweeps run one bk after the other, so each file needs a core; by itself vitest leaves one idle.
+    maxWorkers: Math.min(4, os.availableParallelism()),
     projects: [
       {
         test: {
