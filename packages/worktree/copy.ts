@@ -27,6 +27,8 @@ export const OTHER_CONTENT = 'it is not what was committed';
 const { O_RDONLY, O_WRONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
 const OPEN_SOURCE = O_RDONLY | O_NOFOLLOW | O_NONBLOCK;
 const CHUNK = 1 << 20;
+/** Of a large file at once: what was read is still in the core's cache when it is hashed and written. */
+const PIECE = 128 << 10;
 /** From here on a file may have holes worth a look, or may be worth a reflink. */
 const LOOK_FROM = 128 * 1024;
 /** Runs of zeros are looked for in pieces of the commonest block size. */
@@ -141,12 +143,13 @@ export class Copier {
   /** Hashes what it copies; gives up as soon as it is too long. */
   #stream(from: number, to: number, { size, blake3 }: WantedFile, sparse: boolean): boolean {
     const hasher = createHasher();
+    const piece = this.#chunk.subarray(0, PIECE);
     let at = 0;
     for (;;) {
-      const read = readAt(from, this.#chunk, at);
+      const read = readAt(from, piece, at);
       if (read === 0) break;
       if (at + read > size) return false;
-      const bytes = this.#chunk.subarray(0, read);
+      const bytes = read === PIECE ? piece : piece.subarray(0, read);
       hasher.update(bytes);
       writeAt(to, bytes, at, sparse);
       at += read;
