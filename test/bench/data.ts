@@ -85,7 +85,7 @@ export function makeLargeFiles(root: string, files: number, bytes: number): read
   return names;
 }
 
-/** A camera’s card: files of 4 to 400 KB, a hundred in a folder, all different; no real pictures. */
+/** A camera’s card: files of 4 to 200 KB, a hundred in a folder, all different; no real pictures. */
 export function makeCard(root: string, files: number): void {
   const noise = crypto
     .createHash('shake256', { outputLength: 2 ** 20 })
@@ -94,7 +94,7 @@ export function makeCard(root: string, files: number): void {
   for (let n = 0; n < files; n++) {
     const dir = path.join(root, `DCIM/${100 + Math.floor(n / 100)}BENCH`);
     if (n % 100 === 0) fs.mkdirSync(dir, { recursive: true });
-    const size = 4_096 + ((n * 7_919) % 400_000);
+    const size = 4_096 + ((n * 7_919) % 200_000);
     const at = (n * 131) % (noise.length - size);
     const bytes = Buffer.from(noise.subarray(at, at + size));
     bytes.write(`picture ${n} `);
