@@ -68,7 +68,7 @@ function lean(bundled: string): string {
 
 fs.mkdirSync(dist, { recursive: true });
 bundle('packages/cli/start.ts', 'main.cjs');
-bundle('packages/repo/worker.ts', 'worker.cjs');
+bundle('packages/repo/observe/worker.ts', 'worker.cjs');
 const launch = fs.readFileSync(path.join(root, 'packages/cli/launch.cjs'), 'utf8');
 put('bk.cjs', launch.replace('__BK_VERSION__', version));
 // Code compiled from an older build is of no use to anybody.

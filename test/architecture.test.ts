@@ -22,7 +22,7 @@ const WRITERS: readonly RegExp[] = [
   /^packages\/worktree\/treefs\.ts$/,
   /^packages\/worktree\/(stage|act|apply|put|copy|copy-staging)\.ts$/, // .bk/staging and .bk/safety
   /^packages\/worktree\/(capabilities|mtimes)\.ts$/, // try out in .bk/staging what the file system can do
-  /^packages\/repo\/(init|clone-target)\.ts$/, // makes .bk, and the folder that becomes a repository
+  /^packages\/repo\/(init|clone\/target)\.ts$/, // makes .bk, and the folder that becomes a repository
 ];
 const WRITES =
   /\bfs\.(?:promises\b|(?:writeFile|rename|unlink|rm|rmdir|mkdir|mkdtemp|link|symlink|copyFile|cp|chmod|lchmod|chown|lchown|utimes|lutimes|truncate|appendFile|createWriteStream)\w*)/;

@@ -7,11 +7,11 @@ import { EVERYTHING, formatRepositoryFacts, type GitId, subsetHash } from '@bk/c
 import { PackWriter, readRef, updateRef } from '@bk/store';
 import Database from 'better-sqlite3';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { ProblemKind } from './check/problems.ts';
 import { check } from './check.ts';
 import { commit } from './commit.ts';
 import type { Context } from './context.ts';
 import { init } from './init.ts';
-import type { ProblemKind } from './problems.ts';
 import { MAIN, openRepository } from './repository.ts';
 
 const context: Context = { report: () => {}, nowMs: () => Date.now(), random: (bytes) => randomBytes(bytes) };

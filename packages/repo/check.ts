@@ -2,11 +2,11 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { ContentHash, GitId } from '@bk/core';
 import { INCOMING, inspectPacks, inspectRefs, readConfig, readRef, tryLock } from '@bk/store';
-import { HistoryCheck } from './check-history.ts';
-import { checkIndex } from './check-index.ts';
-import { checkSafety } from './check-safety.ts';
+import { HistoryCheck } from './check/history.ts';
+import { checkIndex } from './check/index.ts';
+import { type Problem, Problems } from './check/problems.ts';
+import { checkSafety } from './check/safety.ts';
 import type { Context } from './context.ts';
-import { type Problem, Problems } from './problems.ts';
 import { MAIN, type Repository } from './repository.ts';
 
 export interface CheckOptions {

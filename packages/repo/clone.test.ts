@@ -4,7 +4,7 @@ import { hostPeer, MemoryHost, type Peer } from '@bk/remote';
 import { createHasher } from '@bk/worktree';
 import { afterEach, expect, test } from 'vitest';
 import { type CloneResult, type CloneSource, clone, cloneSourceOf } from './clone.ts';
-import { repositoryHost } from './host.ts';
+import { repositoryHost } from './peers/host.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { status } from './status.ts';
 import { TestTree } from './tree.fixture.ts';

@@ -1,22 +1,22 @@
 import path from 'node:path';
 import { BkError, parseSubset } from '@bk/core';
 import { checkedName } from '@bk/store';
-import { lookAtFinished } from './clone-again.ts';
-import { Cloning } from './clone-make.ts';
+import { lookAtFinished } from './clone/again.ts';
+import { Cloning } from './clone/make.ts';
 import {
   type CloneOptions,
   type ClonePlan,
   type CloneResult,
   type CloneWork,
   planClone,
-} from './clone-plan.ts';
-import { checkSpace } from './clone-space.ts';
-import { lookAtTarget, makeTarget, unmakeTarget } from './clone-target.ts';
+} from './clone/plan.ts';
+import { checkSpace } from './clone/space.ts';
+import { lookAtTarget, makeTarget, unmakeTarget } from './clone/target.ts';
 import type { Context } from './context.ts';
-import { Pool } from './pool.ts';
+import { Pool } from './observe/pool.ts';
 
-export type { CloneOptions, CloneResult } from './clone-plan.ts';
-export { type CloneSource, cloneSourceOf, openCloneSource } from './clone-source.ts';
+export type { CloneOptions, CloneResult } from './clone/plan.ts';
+export { type CloneSource, cloneSourceOf, openCloneSource } from './clone/source.ts';
 
 /**
  * Makes a new repository at `dst` with the whole history and the contents of a subset, each verified. Until it is whole

@@ -10,7 +10,7 @@ import {
 } from '@bk/core';
 import { settingsOf } from '@bk/store';
 import type { Context } from './context.ts';
-import { placesOf } from './holdings.ts';
+import { placesOf } from './holdings/holdings.ts';
 import type { Repository } from './repository.ts';
 import { headFiles } from './where.ts';
 

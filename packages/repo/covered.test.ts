@@ -4,10 +4,10 @@ import { readConfig, writeConfig } from '@bk/store';
 import { hashBytes } from '@bk/worktree';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { covered } from './covered.ts';
-import { tell } from './holdings.fixture.ts';
-import { placesOf } from './holdings.ts';
-import { lookAhead } from './holdings-ahead.ts';
-import { Pool } from './pool.ts';
+import { lookAhead } from './holdings/ahead.ts';
+import { tell } from './holdings/holdings.fixture.ts';
+import { placesOf } from './holdings/holdings.ts';
+import { Pool } from './observe/pool.ts';
 import { TestTree } from './tree.fixture.ts';
 
 let tree: TestTree;

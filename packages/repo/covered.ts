@@ -15,15 +15,15 @@ import {
 import { CardCache } from '@bk/store';
 import { bytePath, stableInodes, type Volume, volumeOf } from '@bk/worktree';
 import type { Context } from './context.ts';
-import { elsewhereThan } from './covered-elsewhere.ts';
-import { type Imported, importUnique } from './covered-import.ts';
-import { type KeptByBk, keptByBk, keptNowhereElse } from './covered-kept.ts';
-import { type InReach, inReach } from './covered-reach.ts';
-import { type ScannedCard, scanCard } from './covered-scan.ts';
-import { groundOf } from './ground.ts';
-import { placesOf } from './holdings.ts';
-import { lookAhead } from './holdings-ahead.ts';
-import { Pool } from './pool.ts';
+import { elsewhereThan } from './covered/elsewhere.ts';
+import { type Imported, importUnique } from './covered/import.ts';
+import { type KeptByBk, keptByBk, keptNowhereElse } from './covered/kept.ts';
+import { type InReach, inReach } from './covered/reach.ts';
+import { type ScannedCard, scanCard } from './covered/scan.ts';
+import { lookAhead } from './holdings/ahead.ts';
+import { placesOf } from './holdings/holdings.ts';
+import { groundOf } from './observe/ground.ts';
+import { Pool } from './observe/pool.ts';
 import type { Repository } from './repository.ts';
 
 export interface CoveredOptions {

@@ -2,7 +2,7 @@ import { type Change, DIRECTORY_RECORD, type Rec, type RepoPath } from '@bk/core
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { changesToFolder } from './diff.ts';
-import { changesBetweenTrees, summaryBetweenTrees } from './differences.ts';
+import { changesBetweenTrees, summaryBetweenTrees } from './history/differences.ts';
 import { file, folder, type MadePast, newPast, own } from './past.fixture.ts';
 
 type Records = Readonly<Record<string, Rec>>;

@@ -1,12 +1,12 @@
 import { type Change, changesBetween, type GitId, isInside, type RecordAt, type RepoPath } from '@bk/core';
 import { diffTrees, findInTree, type HistoryReader, walkTree } from '@bk/store';
-import { pathFilter } from './compare.ts';
 import type { Context } from './context.ts';
-import { changesBetweenTrees, isFolderIn, recordPath, recordReader } from './differences.ts';
+import { changesBetweenTrees, isFolderIn, recordPath, recordReader } from './history/differences.ts';
+import { commitOf, type Past } from './history/revision.ts';
+import { pathFilter } from './observe/compare.ts';
+import { type WorkingRecords, workingRecords } from './observe/working-records.ts';
 import type { Repository } from './repository.ts';
-import { commitOf, type Past } from './revision.ts';
 import { status } from './status.ts';
-import { type WorkingRecords, workingRecords } from './working-records.ts';
 
 export interface DiffOptions {
   /** Absent: the head, against the folder as it is now. */

@@ -4,13 +4,13 @@ import path from 'node:path';
 import type { RepoPath } from '@bk/core';
 import { activeLeases, grantLease, layoutOf, SafetyNet } from '@bk/store';
 import { describe, expect, test } from 'vitest';
-import { absentBelow } from './absence.ts';
+import { farthestClock } from './drop/clock.ts';
+import type { ProofPorts } from './drop/proof.ts';
 import { type DropOptions, type DropResult, drop } from './drop.ts';
-import { farthestClock } from './drop-clock.ts';
-import type { ProofPorts } from './drop-proof.ts';
 import { folderRemote, hashOf, memoryRemote } from './get.fixture.ts';
 import { get } from './get.ts';
-import type { OpenRemote } from './peers.ts';
+import type { OpenRemote } from './peers/peers.ts';
+import { absentBelow } from './presence/absence.ts';
 import { TestTree } from './tree.fixture.ts';
 
 const paths = (...list: string[]) => list as RepoPath[];

@@ -11,13 +11,19 @@ import {
   STAT_WIDTH,
 } from '@bk/core';
 import { SafetyNet } from '@bk/store';
-import { type Placed, setAbsent, setPresent } from './absence.ts';
 import type { Context } from './context.ts';
-import { type AsRecorded, Checking } from './drop-check.ts';
-import { Claimants, inodeOf, releaseContent } from './drop-net.ts';
-import { type ProofPorts, type Proven, proveElsewhere } from './drop-proof.ts';
-import { Removal } from './drop-removal.ts';
-import { contentOfEntry, type HeadEntry, headEntries, isAbsentEntry, unknownPaths } from './head-entries.ts';
+import { type AsRecorded, Checking } from './drop/check.ts';
+import { Claimants, inodeOf, releaseContent } from './drop/net.ts';
+import { type ProofPorts, type Proven, proveElsewhere } from './drop/proof.ts';
+import { Removal } from './drop/removal.ts';
+import {
+  contentOfEntry,
+  type HeadEntry,
+  headEntries,
+  isAbsentEntry,
+  unknownPaths,
+} from './observe/head-entries.ts';
+import { type Placed, setAbsent, setPresent } from './presence/absence.ts';
 import type { Repository } from './repository.ts';
 
 export interface DropOptions {

@@ -1,11 +1,11 @@
 import { type GitId, repositoryOfRef } from '@bk/core';
 import { isAncestor, readRef, updateRef } from '@bk/store';
 import type { Context } from './context.ts';
-import { type Exchanged, type ExchangeOptions, reasonOf, withRemotes } from './exchange.ts';
-import { bringLines, type Line, newLines, presenceAt, remoteHeadRef } from './exchange-refs.ts';
-import { takeBack } from './lost.ts';
-import type { OpenRemote } from './peers.ts';
-import { introduce } from './presence.ts';
+import { type Exchanged, type ExchangeOptions, reasonOf, withRemotes } from './exchange/exchange.ts';
+import { bringLines, type Line, newLines, presenceAt, remoteHeadRef } from './exchange/refs.ts';
+import { takeBack } from './peers/lost.ts';
+import type { OpenRemote } from './peers/peers.ts';
+import { introduce } from './presence/presence.ts';
 import type { Repository } from './repository.ts';
 
 /** What is newly known of a repository, or why what a remote says of it is not believed. */

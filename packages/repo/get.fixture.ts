@@ -3,9 +3,9 @@ import fs from 'node:fs';
 import type { ContentHash, RepoPath } from '@bk/core';
 import { type Facts, hostPeer, MemoryHost, PROTOCOL } from '@bk/remote';
 import { createHasher, hashBytes } from '@bk/worktree';
-import { setAbsent } from './absence.ts';
-import { repositoryHost } from './host.ts';
-import type { OpenRemote } from './peers.ts';
+import { repositoryHost } from './peers/host.ts';
+import type { OpenRemote } from './peers/peers.ts';
+import { setAbsent } from './presence/absence.ts';
 import { openRepository, type Repository } from './repository.ts';
 import type { TestTree } from './tree.fixture.ts';
 

@@ -3,9 +3,9 @@ import path from 'node:path';
 import type { RepoPath } from '@bk/core';
 import { Incoming, layoutOf } from '@bk/store';
 import { expect, test } from 'vitest';
-import { absentBelow } from './absence.ts';
 import { folderRemote, hashOf, makeAbsent, memoryRemote } from './get.fixture.ts';
 import { type GetOptions, type GetPorts, get } from './get.ts';
+import { absentBelow } from './presence/absence.ts';
 import { TestTree } from './tree.fixture.ts';
 
 const paths = (...list: string[]) => list as RepoPath[];

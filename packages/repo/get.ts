@@ -16,19 +16,19 @@ import {
   type Step,
 } from '@bk/core';
 import type { Content } from '@bk/remote';
-import { isAbsent, setPresent } from './absence.ts';
-import { type Brought, bring, bringFromRemotes } from './bring.ts';
 import type { Context } from './context.ts';
-import { recordAt } from './draft.ts';
-import { lookAtPlaced, type PlacedFile } from './get-placed.ts';
-import { headEntries, isAbsentEntry, unknownPaths } from './head-entries.ts';
-import { placesOf } from './holdings.ts';
-import { LiveTree, typeOfStat } from './live-tree.ts';
-import type { OpenRemote } from './peers.ts';
-import { publishPresence } from './presence.ts';
+import { type Brought, bring, bringFromRemotes } from './exchange/bring.ts';
+import { lookAtPlaced, type PlacedFile } from './get/placed.ts';
+import { placesOf } from './holdings/holdings.ts';
+import { recordAt } from './observe/draft.ts';
+import { headEntries, isAbsentEntry, unknownPaths } from './observe/head-entries.ts';
+import { LiveTree, typeOfStat } from './observe/live-tree.ts';
+import type { OpenRemote } from './peers/peers.ts';
+import { isAbsent, setPresent } from './presence/absence.ts';
+import { publishPresence } from './presence/presence.ts';
+import { factsOf, folderModeAt } from './recover/versions.ts';
 import type { Repository } from './repository.ts';
-import { applyPlan, mayGiveSpecial } from './transaction.ts';
-import { factsOf, folderModeAt } from './versions.ts';
+import { applyPlan, mayGiveSpecial } from './safety/transaction.ts';
 
 export interface GetOptions {
   /** Files and folders of the head. */

@@ -8,7 +8,8 @@
  * What is expected (conflicts, unreadable files, unprotected contents) is part of the result; a BkError stops the verb.
  */
 
-export * from './advance.ts';
+export * from './advance/advance.ts';
+export type { Problem, ProblemKind } from './check/problems.ts';
 export * from './check.ts';
 export * from './clone.ts';
 export * from './commit.ts';
@@ -21,11 +22,12 @@ export * from './doctor.ts';
 export * from './drop.ts';
 export { type FetchedPresence, type FetchedRemote, type FetchResult, fetch } from './fetch.ts';
 export * from './get.ts';
+export * from './history/revision.ts';
 export * from './init.ts';
 export * from './log.ts';
-export type { LostMark } from './lost.ts';
 export * from './ls.ts';
-export type { Problem, ProblemKind } from './problems.ts';
+export * from './observe/working-records.ts';
+export type { LostMark } from './peers/lost.ts';
 export { type PushedRemote, type PushOptions, type PushResult, push } from './push.ts';
 export * from './recover.ts';
 export * from './reindex.ts';
@@ -39,7 +41,6 @@ export {
 export * from './repair.ts';
 export * from './repository.ts';
 export * from './restore.ts';
-export * from './revision.ts';
 export * from './safety.ts';
 export * from './show.ts';
 export * from './status.ts';
@@ -54,4 +55,3 @@ export {
   type WhereResult,
   where,
 } from './where.ts';
-export * from './working-records.ts';

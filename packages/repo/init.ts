@@ -15,7 +15,7 @@ import {
   writeConfig,
 } from '@bk/store';
 import type { Context } from './context.ts';
-import { volumeFacts } from './volume.ts';
+import { volumeFacts } from './peers/volume.ts';
 
 export interface InitOptions {
   /** Absent: the folder's name. */

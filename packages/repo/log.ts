@@ -1,9 +1,9 @@
 import { BkError, type RepoPath, ROOT } from '@bk/core';
-import { ancestry, type Onwards } from './ancestry.ts';
-import { type CommitReport, commitReport } from './commit-report.ts';
 import type { Context } from './context.ts';
-import { commitOf, type Past } from './revision.ts';
-import { follow, type Track, type Trail } from './trail.ts';
+import { ancestry, type Onwards } from './history/ancestry.ts';
+import { type CommitReport, commitReport } from './history/commit-report.ts';
+import { commitOf, type Past } from './history/revision.ts';
+import { follow, type Track, type Trail } from './history/trail.ts';
 
 export interface LogOptions {
   /** A file (followed through its renames) or folder, of now or of earlier; the root or absent: everything. */

@@ -16,8 +16,8 @@ import {
 import { findInTree, type HistoryReader, type TreeEntry, walkTree } from '@bk/store';
 import { bytePath, LONG_PATH, nodePath, withHeldDirectory } from '@bk/worktree';
 import type { Context } from './context.ts';
-import { recordPath } from './differences.ts';
-import { commitOf, type Past } from './revision.ts';
+import { recordPath } from './history/differences.ts';
+import { commitOf, type Past } from './history/revision.ts';
 
 export interface LsOptions {
   /** Absent: HEAD. */

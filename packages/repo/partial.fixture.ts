@@ -5,8 +5,8 @@ import { DIRECTORY_RECORD, nameOf, PROTECTION, parentOf, type RepoPath, ROOT, ST
 import { IndexDb, layoutOf } from '@bk/store';
 import { hashBytes, putStat } from '@bk/worktree';
 import { expect } from 'vitest';
-import { absentBelow, isAbsent, setAbsent, setPresent } from './absence.ts';
 import { check } from './check.ts';
+import { absentBelow, isAbsent, setAbsent, setPresent } from './presence/absence.ts';
 import { recordsOf, type TestTree } from './tree.fixture.ts';
 
 /** Paths here are ASCII: what is absent is not a matter of names. */

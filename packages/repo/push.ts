@@ -1,15 +1,15 @@
 import type { GitId, PathProblem, RepoPath } from '@bk/core';
 import type { RefResult, RefUpdate } from '@bk/remote';
 import { isAncestor } from '@bk/store';
-import { advanceFromIncoming } from './advance.ts';
+import { advanceFromIncoming } from './advance/advance.ts';
 import type { Context } from './context.ts';
-import { type Exchanged, type ExchangeOptions, reasonOf, withRemotes } from './exchange.ts';
-import { commonCommit, type Lacking, lackingAt } from './exchange-lacking.ts';
-import { lastPresence, packFor, presencesToSend, remoteHeadRef } from './exchange-refs.ts';
-import { sendContents } from './exchange-send.ts';
+import { type Exchanged, type ExchangeOptions, reasonOf, withRemotes } from './exchange/exchange.ts';
+import { commonCommit, type Lacking, lackingAt } from './exchange/lacking.ts';
+import { lastPresence, packFor, presencesToSend, remoteHeadRef } from './exchange/refs.ts';
+import { sendContents } from './exchange/send.ts';
 import { fetchFrom } from './fetch.ts';
-import type { OpenRemote, PeerOptions } from './peers.ts';
-import { publishPresence } from './presence.ts';
+import type { OpenRemote, PeerOptions } from './peers/peers.ts';
+import { publishPresence } from './presence/presence.ts';
 import { MAIN, type Repository } from './repository.ts';
 
 export interface PushOptions extends ExchangeOptions {

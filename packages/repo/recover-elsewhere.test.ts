@@ -7,7 +7,7 @@ import { clone, cloneSourceOf } from './clone.ts';
 import { commit } from './commit.ts';
 import { hashOf, makeAbsent } from './get.fixture.ts';
 import { get } from './get.ts';
-import { idOf, tell } from './holdings.fixture.ts';
+import { idOf, tell } from './holdings/holdings.fixture.ts';
 import { listRecoverable, type RecoverOptions, recover } from './recover.ts';
 import { openRepository } from './repository.ts';
 import { type RestoreOptions, restore } from './restore.ts';

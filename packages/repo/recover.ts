@@ -14,12 +14,12 @@ import {
   type StepResult,
 } from '@bk/core';
 import type { Context } from './context.ts';
-import { type Lacking, NOT_DELETED } from './elsewhere.ts';
-import { contentsOfVersions, type Found, Search } from './recover-search.ts';
-import { type Target, targetOf } from './recover-target.ts';
+import { type Lacking, NOT_DELETED } from './exchange/elsewhere.ts';
+import { contentsOfVersions, type Found, Search } from './recover/search.ts';
+import { type Target, targetOf } from './recover/target.ts';
+import type { Version } from './recover/versions.ts';
 import type { Repository } from './repository.ts';
-import { applyElsewhere, applyPlan, mayGiveSpecial } from './transaction.ts';
-import type { Version } from './versions.ts';
+import { applyElsewhere, applyPlan, mayGiveSpecial } from './safety/transaction.ts';
 
 export interface RecoverOptions {
   /** Files, or folders with all that was deleted below them. */

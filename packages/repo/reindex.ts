@@ -1,12 +1,12 @@
 import type { PathProblem } from '@bk/core';
 import { keepsOf } from './commit.ts';
-import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
-import { NetExtension } from './net.ts';
-import { Pool } from './pool.ts';
-import { publishPresence } from './presence.ts';
-import { refreshIndex, unchangedEntries } from './refresh.ts';
+import { refreshIndex, unchangedEntries } from './index/refresh.ts';
+import { compareWithHead } from './observe/compare.ts';
+import { Pool } from './observe/pool.ts';
+import { publishPresence } from './presence/presence.ts';
 import type { Repository } from './repository.ts';
+import { NetExtension } from './safety/net.ts';
 
 export interface ReindexResult {
   readonly directories: number;

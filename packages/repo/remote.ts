@@ -12,11 +12,11 @@ import {
   withRemote,
 } from '@bk/store';
 import type { Context } from './context.ts';
-import { doomedOf, type LostRepository, lostStrangers } from './give-up.ts';
-import { type LostMark, lostFrom, lostMark, lostSince, markOf } from './lost.ts';
-import { lastSeenNow, openAddress, openRemote, type Remote, remoteNamed, remotesOf } from './peers.ts';
-import { presences } from './presence.ts';
+import { type LostMark, lostFrom, lostMark, lostSince, markOf } from './peers/lost.ts';
+import { lastSeenNow, openAddress, openRemote, type Remote, remoteNamed, remotesOf } from './peers/peers.ts';
+import { presences } from './presence/presence.ts';
 import type { Repository } from './repository.ts';
+import { doomedOf, type LostRepository, lostStrangers } from './safety/give-up.ts';
 
 export type RemoteOptions =
   | { readonly do: 'list' }

@@ -12,19 +12,19 @@ import {
   type Step,
 } from '@bk/core';
 import { SafetyNet } from '@bk/store';
-import { setPresent } from './absence.ts';
-import { bring, bringFromRemotes } from './bring.ts';
 import type { Context } from './context.ts';
-import { hashAt, idAt, recordAt } from './draft.ts';
-import { lookAtPlaced, type PlacedFile } from './get-placed.ts';
-import { headEntry } from './head-entries.ts';
-import { LiveTree, typeOfStat } from './live-tree.ts';
-import type { OpenRemote } from './peers.ts';
+import { bring, bringFromRemotes } from './exchange/bring.ts';
+import { lookAtPlaced, type PlacedFile } from './get/placed.ts';
+import { hashAt, idAt, recordAt } from './observe/draft.ts';
+import { headEntry } from './observe/head-entries.ts';
+import { LiveTree, typeOfStat } from './observe/live-tree.ts';
+import type { OpenRemote } from './peers/peers.ts';
+import { setPresent } from './presence/absence.ts';
+import { factsOf, folderModeAt, uncommittedMark } from './recover/versions.ts';
 import type { Repository } from './repository.ts';
-import { applyPlan, mayGiveSpecial } from './transaction.ts';
-import { Verification, type VerifyFinding, type VerifyResult } from './verification.ts';
-import { select } from './verify-select.ts';
-import { factsOf, folderModeAt, uncommittedMark } from './versions.ts';
+import { applyPlan, mayGiveSpecial } from './safety/transaction.ts';
+import { select } from './verify/select.ts';
+import { Verification, type VerifyFinding, type VerifyResult } from './verify/verification.ts';
 
 export interface RepairOptions {
   /** Files and folders: rotten ones are healed, and missing ones too. None: everything, rotten ones only. */

@@ -20,11 +20,11 @@ import {
   tryLock,
   writeConfig,
 } from '@bk/store';
-import { separated } from './copied.ts';
-import { ownPresence, type Presence } from './read-presence.ts';
-import { absentRecords, type RebuildOptions, rebuildIndex } from './rebuild.ts';
-import { replayJournal } from './replay.ts';
-import { isCopied, volumeFacts, volumeFactsAgain } from './volume.ts';
+import { absentRecords, type RebuildOptions, rebuildIndex } from './index/rebuild.ts';
+import { separated } from './peers/copied.ts';
+import { isCopied, volumeFacts, volumeFactsAgain } from './peers/volume.ts';
+import { ownPresence, type Presence } from './presence/read-presence.ts';
+import { replayJournal } from './safety/replay.ts';
 
 export const MAIN = 'refs/heads/main';
 /** How long a reader waits for a writer that is just about to finish. */

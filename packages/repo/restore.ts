@@ -22,19 +22,17 @@ import {
 import type { Content } from '@bk/remote';
 import { type DepartedRow, findInTree, hasPending, SafetyNet } from '@bk/store';
 import type { ApplyResult } from '@bk/worktree';
-import { isAbsent } from './absence.ts';
-import { compareWithHead } from './compare.ts';
 import type { Context } from './context.ts';
-import type { Decision } from './decide.ts';
-import { hashAt } from './draft.ts';
-import { contentsOf, Elsewhere, type Lacking, lackingOf, NOT_DELETED } from './elsewhere.ts';
-import { contentOfEntry, headEntry } from './head-entries.ts';
-import { LiveTree, typeOfStat } from './live-tree.ts';
-import { Pool } from './pool.ts';
-import type { Repository } from './repository.ts';
-import { commitOf } from './revision.ts';
-import { Sources } from './sources.ts';
-import { applyPlan, mayGiveSpecial } from './transaction.ts';
+import { contentsOf, Elsewhere, type Lacking, lackingOf, NOT_DELETED } from './exchange/elsewhere.ts';
+import { commitOf } from './history/revision.ts';
+import { compareWithHead } from './observe/compare.ts';
+import type { Decision } from './observe/decide.ts';
+import { hashAt } from './observe/draft.ts';
+import { contentOfEntry, headEntry } from './observe/head-entries.ts';
+import { LiveTree, typeOfStat } from './observe/live-tree.ts';
+import { Pool } from './observe/pool.ts';
+import { isAbsent } from './presence/absence.ts';
+import { Sources } from './recover/sources.ts';
 import {
   factsOf,
   folderModeAt,
@@ -42,7 +40,9 @@ import {
   recordsAt,
   soughtContents,
   uncommittedMark,
-} from './versions.ts';
+} from './recover/versions.ts';
+import type { Repository } from './repository.ts';
+import { applyPlan, mayGiveSpecial } from './safety/transaction.ts';
 
 export type RestoredField = 'mtime' | 'mode';
 

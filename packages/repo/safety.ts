@@ -1,11 +1,11 @@
 import fs from 'node:fs';
 import { KIND, PROTECTION, ROOT, STAT, STAT_WIDTH } from '@bk/core';
 import { SafetyNet } from '@bk/store';
-import { checkSafety } from './check-safety.ts';
+import { type Problem, Problems } from './check/problems.ts';
+import { checkSafety } from './check/safety.ts';
 import type { Context } from './context.ts';
-import { type Problem, Problems } from './problems.ts';
-import { findReleasable, type Released, releaseDeparted } from './release.ts';
 import type { Repository } from './repository.ts';
+import { findReleasable, type Released, releaseDeparted } from './safety/release.ts';
 
 export interface SafetyOptions {
   /** `check` reads every content in the net again. */

@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { RepoPath } from '@bk/core';
 import { describe, expect, test } from 'vitest';
+import { partRevisions } from './history/revision.ts';
 import { ls } from './ls.ts';
 import { file, folder, type MadePast, NOW, newPast, own } from './past.fixture.ts';
-import { partRevisions } from './revision.ts';
 import { show } from './show.ts';
 
 const list = (past: MadePast, options: Parameters<typeof ls>[1] = {}) => ls(past.repo, options, NOW).entries;

@@ -1,10 +1,10 @@
 import { BkError, type Change, parseRecord, type Rec, type RepoPath, summaryOf } from '@bk/core';
 import { findInTree } from '@bk/store';
-import { type CommitReport, commitReport, treeBefore } from './commit-report.ts';
 import type { Context } from './context.ts';
-import { changesBetweenTrees } from './differences.ts';
+import { type CommitReport, commitReport, treeBefore } from './history/commit-report.ts';
+import { changesBetweenTrees } from './history/differences.ts';
+import { commitOf } from './history/revision.ts';
 import { type LsResult, ls, type PastHere } from './ls.ts';
-import { commitOf } from './revision.ts';
 
 export interface ShowOptions {
   readonly rev: string;

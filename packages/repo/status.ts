@@ -7,11 +7,11 @@ import {
   type RepoPath,
   summaryOf,
 } from '@bk/core';
-import { compareWithHead, pathFilter } from './compare.ts';
 import type { Context } from './context.ts';
-import type { Decision } from './decide.ts';
-import { Pool } from './pool.ts';
-import { refreshIndex, unchangedEntries } from './refresh.ts';
+import { refreshIndex, unchangedEntries } from './index/refresh.ts';
+import { compareWithHead, pathFilter } from './observe/compare.ts';
+import type { Decision } from './observe/decide.ts';
+import { Pool } from './observe/pool.ts';
 import { cannotWrite, type Repository } from './repository.ts';
 
 export interface StatusOptions {

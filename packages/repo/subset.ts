@@ -16,11 +16,11 @@ import {
 } from '@bk/core';
 import { walkTree, withSubset } from '@bk/store';
 import type { Context } from './context.ts';
-import { isAsWritten, trustedSubset } from './host-options.ts';
-import { publishPresence } from './presence.ts';
+import { isAsWritten, trustedSubset } from './peers/host-options.ts';
+import { publishPresence } from './presence/presence.ts';
 import type { Repository } from './repository.ts';
-import { type Change, changeOf, proveLeaving, refuseLinks } from './subset-change.ts';
-import { placeOf } from './subset-tree.ts';
+import { type Change, changeOf, proveLeaving, refuseLinks } from './subset/change.ts';
+import { placeOf } from './subset/tree.ts';
 
 export interface SubsetOptions {
   readonly do: 'show' | 'set' | 'add' | 'remove';

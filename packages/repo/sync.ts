@@ -1,13 +1,13 @@
 import { BkError, type GitId } from '@bk/core';
 import { isAncestor, readRef } from '@bk/store';
-import { type Advanced, advance } from './advance.ts';
+import { type Advanced, advance } from './advance/advance.ts';
 import { type CommitOptions, type CommitResult, commit } from './commit.ts';
 import type { Context } from './context.ts';
-import { type Exchanged, type ExchangeOptions, withRemotes } from './exchange.ts';
-import { commonCommit } from './exchange-lacking.ts';
-import { remoteHeadRef } from './exchange-refs.ts';
+import { type Exchanged, type ExchangeOptions, withRemotes } from './exchange/exchange.ts';
+import { commonCommit } from './exchange/lacking.ts';
+import { remoteHeadRef } from './exchange/refs.ts';
 import { type FetchedRemote, fetchFrom } from './fetch.ts';
-import type { OpenRemote } from './peers.ts';
+import type { OpenRemote } from './peers/peers.ts';
 import { type PushedRemote, push } from './push.ts';
 import type { Repository } from './repository.ts';
 

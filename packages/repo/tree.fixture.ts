@@ -25,10 +25,10 @@ import { hashBytes } from '@bk/worktree';
 import { expect } from 'vitest';
 import { type CommitOptions, type CommitResult, commit } from './commit.ts';
 import type { Context } from './context.ts';
-import { hashAt, idAt, recordAt } from './draft.ts';
+import { rebuildIndex } from './index/rebuild.ts';
 import { init } from './init.ts';
-import { ownPresence } from './presence.ts';
-import { rebuildIndex } from './rebuild.ts';
+import { hashAt, idAt, recordAt } from './observe/draft.ts';
+import { ownPresence } from './presence/presence.ts';
 import { openRepository, type Repository } from './repository.ts';
 import { type StatusOptions, type StatusResult, status } from './status.ts';
 

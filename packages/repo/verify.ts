@@ -2,13 +2,13 @@ import fs from 'node:fs';
 import { KIND, PROTECTION, ROOT } from '@bk/core';
 import { VerifiedTimes } from '@bk/store';
 import type { Context } from './context.ts';
-import { publishPresence } from './presence.ts';
+import { publishPresence } from './presence/presence.ts';
 import { cannotWrite, type Repository } from './repository.ts';
-import { Verification, type VerifyResult } from './verification.ts';
-import { columns, select, type VerifyOptions } from './verify-select.ts';
+import { columns, select, type VerifyOptions } from './verify/select.ts';
+import { Verification, type VerifyResult } from './verify/verification.ts';
 
-export type { VerifyFinding, VerifyResult } from './verification.ts';
-export type { VerifyOptions } from './verify-select.ts';
+export type { VerifyOptions } from './verify/select.ts';
+export type { VerifyFinding, VerifyResult } from './verify/verification.ts';
 
 /** An interrupted run is gone on with for so long; later the command begins anew. */
 const PASS_LIFE_MS = 7 * 86_400_000;

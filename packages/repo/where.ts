@@ -15,9 +15,9 @@ import {
   STAT_WIDTH,
 } from '@bk/core';
 import type { Context } from './context.ts';
-import { entryPath, hashAt } from './draft.ts';
-import { type Held, holdersOf, lostHoldersOf } from './holdings.ts';
-import type { LostMark } from './lost.ts';
+import { type Held, holdersOf, lostHoldersOf } from './holdings/holdings.ts';
+import { entryPath, hashAt } from './observe/draft.ts';
+import type { LostMark } from './peers/lost.ts';
 import type { Repository } from './repository.ts';
 
 export interface WhereOptions {

@@ -8,7 +8,7 @@ import { hostPeer, MemoryHost } from '@bk/remote';
 import { type Context, commit, init, openRepository, type Repository } from '@bk/repo';
 import { activeLeases, Incoming, type Layout, layoutOf } from '@bk/store';
 import { createHasher, hashBytes } from '@bk/worktree';
-import { type HostOptions, repositoryHost } from '../../packages/repo/host.ts';
+import { type HostOptions, repositoryHost } from '../../packages/repo/peers/host.ts';
 import { fastFolder } from '../support/temporary.ts';
 
 /** Clock that a test moves. */

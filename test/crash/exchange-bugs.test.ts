@@ -89,7 +89,7 @@ const BUGS: readonly Seeded[] = [
     name: 'what is absent is not said in the presence',
     wrong: [
       {
-        file: 'repo/absence.ts',
+        file: 'repo/presence/absence.ts',
         was: '  const presence = publishPresent(repo, { history: repo.history, index: repo.index, put }, context);\n  repo.index.write({ put, presence });',
         is: '  void context;\n  repo.index.write({ put });',
       },
@@ -101,7 +101,7 @@ const BUGS: readonly Seeded[] = [
     name: 'clone writes config.json first',
     wrong: [
       {
-        file: 'repo/clone-make.ts',
+        file: 'repo/clone/make.ts',
         was: '      this.#lookAgain(state, begun);\n',
         is: '      this.#lookAgain(state, begun);\n      writeConfig(layout.config, repo.config);\n',
       },
@@ -125,12 +125,12 @@ const BUGS: readonly Seeded[] = [
     name: 'absent is taken for deleted',
     wrong: [
       {
-        file: 'repo/survey.ts',
+        file: 'repo/observe/survey.ts',
         was: 'if (kinds[k] !== KIND.dir && known.protections[k] !== PROTECTION.absent)',
         is: 'if (kinds[k] !== KIND.dir)',
       },
       {
-        file: 'repo/survey.ts',
+        file: 'repo/observe/survey.ts',
         was: 'if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir && known.protections[k] !== PROTECTION.absent)',
         is: 'if (here[k] === 0 && known.listing.kinds[k] !== KIND.dir)',
       },

@@ -109,7 +109,7 @@ const BUGS: readonly Seeded[] = [
   {
     name: 'a content is believed to be what its name in the net says',
     wrong: [
-      { file: 'repo/sources.ts', was: '.filter((entry) => this.#holds(entry))', is: '' },
+      { file: 'repo/recover/sources.ts', was: '.filter((entry) => this.#holds(entry))', is: '' },
       {
         file: 'worktree/stage.ts',
         was: 'return found.hash === wanted.blake3 && found.size === wanted.size;',
