@@ -27,6 +27,8 @@ export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './listing.ts';
+export * from './merge/input.ts';
+export { mergeTrees } from './merge/merge.ts';
 export * from './mtime.ts';
 export * from './name.ts';
 export * from './path.ts';
