@@ -8,21 +8,10 @@ import type { ConflictKind, MergeConflict, SideNumber, Version } from './input.t
 import { type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
 
-/** A file of the merged tree with its conflict, if it has a new one. */
-export interface Final {
-  readonly path: RepoPath;
-  readonly record: Rec;
-  readonly blob?: Placed['blob'];
-  /** Undefined: a content that did not stay at its object's path. */
-  readonly placed: Placed | undefined;
-  readonly conflict?: FinalConflict;
-}
-
-export interface FinalConflict {
+/** An entry of the merged tree that is in a conflict. */
+export interface Contested extends VersionAt {
   readonly kind: ConflictKind;
   readonly versions: readonly VersionAt[];
-  /** No loser, so this record alone tells of it. */
-  readonly isAlone?: boolean;
 }
 
 export interface VersionAt {
@@ -31,7 +20,9 @@ export interface VersionAt {
 }
 
 export interface Settled {
-  readonly files: readonly Final[];
+  /** Files that keep their paths. */
+  readonly free: readonly Placed[];
+  readonly contested: readonly Contested[];
   readonly conflicts: readonly MergeConflict[];
 }
 
@@ -46,7 +37,8 @@ interface Rivals {
 interface Contender {
   readonly record: Rec;
   readonly version: Version | undefined;
-  readonly placed: Placed | undefined;
+  /** A content that does not stay with its object, as an object of its own. */
+  readonly isCopy: boolean;
 }
 
 /**
@@ -58,44 +50,54 @@ export function settleCollisions(
   folders: ReadonlySet<RepoPath>,
   ground: Ground,
 ): Settled {
-  const files: Final[] = [];
-  const conflicts: MergeConflict[] = [];
-  const contested: Rivals[] = [];
-  for (const [path, group] of groupByPath(placed)) {
-    const isFolder = folders.has(path) || ground.holdsUntouched(path);
-    const untouched = untouchedAt(path, ground);
+  const groups = groupByPath(placed);
+  const free: Placed[] = [];
+  const rivals: Rivals[] = [];
+  for (const [path, group] of groups) {
+    const isKnown = ground.isListedFile(path);
+    const isFolder = folders.has(path) || (!isKnown && ground.holdsUntouched(path));
+    const untouched = isKnown ? [] : untouchedAt(path, ground);
     if (!Array.isArray(group) && group.losers.length === 0 && !isFolder && untouched.length === 0) {
-      files.push(finalOf(group, path));
+      free.push(group);
       continue;
     }
     const members = unifyEqual([...untouched, ...(Array.isArray(group) ? group : [group])], ground);
-    const rivals = rivalsAt(path, members, isFolder, ground);
-    if (rivals.losers.length > 0) contested.push(rivals);
-    else if (rivals.stays !== undefined) files.push(finalOf(rivals.stays, path));
+    const found = rivalsAt(path, members, isFolder, ground);
+    if (found.losers.length > 0) rivals.push(found);
+    else if (found.stays !== undefined) free.push(found.stays);
   }
-  const wanted = new Set(placed.map(({ path }) => path));
-  const ids = contested.length === 0 ? new Map<ObjectId, Rec>() : recordsById(placed);
-  const isTaken = (path: RepoPath): boolean => wanted.has(path) || folders.has(path) || ground.isKnown(path);
-  for (const rivals of contested.sort((a, b) => compareNames(a.path, b.path))) {
-    const named = nameLosers(rivals, ids, (path) => isTaken(path));
-    for (const { path } of named) wanted.add(path);
-    files.push(...withConflict(rivals, named));
-    conflicts.push({
-      path: rivals.path,
-      kind: rivals.kind,
-      kept: named.map(({ path }) => path).sort(compareNames),
-    });
+  const isTaken = (path: RepoPath): boolean => groups.has(path) || folders.has(path) || ground.isKnown(path);
+  return { free, ...nameRivals(rivals, recordsById(rivals.length === 0 ? [] : placed), isTaken) };
+}
+
+/** Names are given in an order that follows from what is named. */
+function nameRivals(
+  all: readonly Rivals[],
+  ids: Map<ObjectId, Rec>,
+  isTaken: (path: RepoPath) => boolean,
+): Pick<Settled, 'contested' | 'conflicts'> {
+  const contested: Contested[] = [];
+  const conflicts: MergeConflict[] = [];
+  const given = new Set<RepoPath>();
+  for (const rivals of [...all].sort((a, b) => compareNames(a.path, b.path))) {
+    const { path, kind, stays } = rivals;
+    const named = nameLosers(rivals, ids, (candidate) => given.has(candidate) || isTaken(candidate));
+    for (const loser of named) given.add(loser.path);
+    const versions = stays === undefined ? named : [...named, { path, record: stays.entry.record }];
+    contested.push(...versions.map((version) => ({ ...version, kind, versions })));
+    conflicts.push({ path, kind, kept: named.map((loser) => loser.path).sort(compareNames) });
   }
-  return { files, conflicts };
+  return { contested, conflicts };
 }
 
 function groupByPath(placed: readonly Placed[]): Map<RepoPath, Placed | Placed[]> {
   const byPath = new Map<RepoPath, Placed | Placed[]>();
   for (const item of placed) {
-    const known = byPath.get(item.path);
-    if (known === undefined) byPath.set(item.path, item);
+    const { path } = item.entry;
+    const known = byPath.get(path);
+    if (known === undefined) byPath.set(path, item);
     else if (Array.isArray(known)) known.push(item);
-    else byPath.set(item.path, [known, item]);
+    else byPath.set(path, [known, item]);
   }
   return byPath;
 }
@@ -106,23 +108,22 @@ function untouchedAt(path: RepoPath, ground: Ground): Placed[] {
   for (const entry of ground.facts.below('base', path)) {
     if (entry.path !== path) continue;
     const objects = [{ base: entry, sides: [entry, entry] as const }];
-    const { record, blob } = entry;
-    return [{ path, record, blob, objects, isMoved: false, losers: [], isUntouched: true }];
+    return [{ entry, objects, isMoved: false, losers: [], conflict: undefined, isUntouched: true }];
   }
   return [];
 }
 
 /** The one that stays first. */
 function byStay(a: Placed, b: Placed): number {
-  if (a.isUntouched !== b.isUntouched) return a.isUntouched === true ? -1 : 1;
-  return compareContents(b.record, a.record) || compareNames(a.record.id, b.record.id);
+  if (a.isUntouched !== b.isUntouched) return a.isUntouched ? -1 : 1;
+  return byContent(a.entry, b.entry);
 }
 
 /** Equal content at one path is one object. Sorted, the one that stays first. */
 function unifyEqual(members: readonly Placed[], ground: Ground): Placed[] {
   const unified: Placed[] = [];
   for (const member of [...members].sort(byStay)) {
-    const same = unified.findIndex(({ record }) => isSameContent(record, member.record));
+    const same = unified.findIndex(({ entry }) => isSameContent(entry.record, member.entry.record));
     const twin = unified[same];
     if (twin === undefined) unified.push(member);
     else unified[same] = unify(twin, member, ground);
@@ -135,72 +136,76 @@ function unify(a: Placed, b: Placed, ground: Ground): Placed {
     const [first, second] = [versionOf(a, ground), versionOf(b, ground)];
     if (first === undefined || second === undefined) return first === undefined ? 1 : 0;
     const order =
-      compareVersions(first, second) || compareNames(formatRecord(a.record), formatRecord(b.record));
+      compareVersions(first, second) ||
+      compareNames(formatRecord(a.entry.record), formatRecord(b.entry.record));
     return order >= 0 ? 0 : 1;
   };
-  const { record } = mergeRecords(undefined, a.record, b.record, later);
+  const { record } = mergeRecords(undefined, a.entry.record, b.entry.record, later);
   return {
-    path: a.path,
-    record,
+    entry: { path: a.entry.path, record },
     objects: [...a.objects, ...b.objects],
     isMoved: a.isMoved && b.isMoved,
     losers: [...a.losers, ...b.losers],
-    ...(a.isUntouched === true ? { isUntouched: true } : {}),
+    conflict: undefined,
+    isUntouched: a.isUntouched,
   };
 }
 
 function rivalsAt(path: RepoPath, members: readonly Placed[], isFolder: boolean, ground: Ground): Rivals {
   const stays = isFolder ? undefined : members[0];
-  const contents = new Set(members.map(({ record }) => `${record.type}${record.blake3}`));
+  const contents = new Set(members.map(({ entry }) => contentKey(entry.record)));
   const losers: Contender[] = [];
   for (const placed of members) {
-    if (placed !== stays) losers.push({ record: placed.record, version: versionOf(placed, ground), placed });
+    if (placed === stays) continue;
+    losers.push({ record: placed.entry.record, version: versionOf(placed, ground), isCopy: false });
   }
   for (const { record, version } of members.flatMap((member) => member.losers)) {
-    const content = `${record.type}${record.blake3}`;
-    if (!contents.has(content)) losers.push({ record, version, placed: undefined });
+    const content = contentKey(record);
+    if (!contents.has(content)) losers.push({ record, version, isCopy: true });
     contents.add(content);
   }
   return { path, kind: kindOf(members, losers, isFolder), stays, losers };
 }
 
+function contentKey(record: Rec): string {
+  return `${record.type} ${record.blake3}`;
+}
+
 function kindOf(members: readonly Placed[], losers: readonly Contender[], isFolder: boolean): ConflictKind {
   if (isFolder) return 'file-directory';
-  const types = new Set([...members, ...losers].map(({ record }) => record.type));
+  const types = new Set([
+    ...members.map(({ entry }) => entry.record.type),
+    ...losers.map(({ record }) => record.type),
+  ]);
   if (types.size > 1) return 'type';
   if (members.length === 1) return 'content';
   return members.some(({ isMoved }) => isMoved) ? 'rename-collision' : 'add-add';
 }
 
-interface Named extends VersionAt {
-  readonly placed: Placed | undefined;
+function byContent(a: { readonly record: Rec }, b: { readonly record: Rec }): number {
+  return compareContents(b.record, a.record) || compareNames(a.record.id, b.record.id);
 }
 
-/** Names are given in an order that follows from what is named. */
 function nameLosers(
   { path, losers }: Rivals,
   ids: Map<ObjectId, Rec>,
   isTaken: (path: RepoPath) => boolean,
-): Named[] {
+): VersionAt[] {
   const folder = parentOf(path);
   const given = new Set<RepoPath>();
-  const isFree = (name: EncodedName): boolean => {
+  const isNotFree = (name: EncodedName): boolean => {
     const candidate = joinPath(folder, name);
-    return !given.has(candidate) && !isTaken(candidate);
+    return given.has(candidate) || isTaken(candidate);
   };
-  const inOrder = [...losers].sort(
-    (a, b) => compareContents(b.record, a.record) || compareNames(a.record.id, b.record.id),
-  );
-  return inOrder.map(({ record, version, placed }) => {
-    const name = conflictName(nameOf(path), version, record.mtime, (candidate) => !isFree(candidate));
-    const named = joinPath(folder, name);
+  return [...losers].sort(byContent).map(({ record, version, isCopy }) => {
+    const named = joinPath(folder, conflictName(nameOf(path), version, record.mtime, isNotFree));
     given.add(named);
-    return { path: named, record: placed === undefined ? withFreeId(record, ids) : record, placed };
+    return { path: named, record: isCopy ? withFreeId(record, ids) : record };
   });
 }
 
 function recordsById(placed: readonly Placed[]): Map<ObjectId, Rec> {
-  return new Map(placed.map(({ record }) => [record.id, record]));
+  return new Map(placed.map(({ entry }) => [entry.record.id, entry.record]));
 }
 
 /** A copy of this content was made before, and lives on as an object of its own. */
@@ -210,28 +215,4 @@ function withFreeId(record: Rec, ids: Map<ObjectId, Rec>): Rec {
   const free = { ...record, id };
   ids.set(id, free);
   return free;
-}
-
-/** What nothing collides with. */
-export function finalOf(placed: Placed, path: RepoPath): Final {
-  const { record, blob, conflict } = placed;
-  const final = { path, record, placed, ...(blob === undefined ? {} : { blob }) };
-  if (conflict === undefined) return final;
-  const paths = conflict.wanted ?? [path];
-  const versions = paths.map((wanted) => ({ path: wanted, record }));
-  return { ...final, conflict: { kind: conflict.kind, versions, isAlone: true } };
-}
-
-function withConflict({ path, kind, stays }: Rivals, named: readonly Named[]): Final[] {
-  const versions: VersionAt[] = named.map(({ path: at, record }) => ({ path: at, record }));
-  if (stays !== undefined) versions.push({ path, record: stays.record });
-  const conflict = { kind, versions };
-  const finals: Final[] = named.map(({ path: at, record, placed }) => ({
-    path: at,
-    record,
-    placed,
-    conflict,
-  }));
-  if (stays !== undefined) finals.push({ path, record: stays.record, placed: stays, conflict });
-  return finals;
 }

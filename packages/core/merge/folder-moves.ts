@@ -1,7 +1,8 @@
-import { compareNames, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
+import { nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { Ground } from './ground.ts';
 import type { MergeEntry, SideNumber } from './input.ts';
 import type { MergeObject } from './objects.ts';
+import { parentReader } from './parent-reader.ts';
 
 /** A folder of the base is at another place on a side. */
 export interface FolderMove {
@@ -24,15 +25,10 @@ export interface SideFolders {
  * object stayed in it, and of those that live on elsewhere the most went to one place. Objects speak for the folders
  * above too, as far as the trailing names agree: `a/b/c` to `x/b/c` says that `a` is `x`. Beyond git, a folder whose
  * place was taken by another one in the same way (a swap) is recognised as well.
- * @param records folders' own records, matched: evidence like any object, and the only one of empty folders
+ * Folders' own records are evidence like any object, and the only one of empty folders.
  */
-export function recogniseMoves(
-  objects: readonly MergeObject[],
-  records: readonly MergeObject[],
-  side: SideNumber,
-  ground: Ground,
-): SideFolders {
-  const { trips, stay } = countTrips(objects, records, side);
+export function recogniseMoves(side: SideNumber, ground: Ground): SideFolders {
+  const { trips, stay } = countTrips(ground.files, ground.records, side);
   const votes = countVotes(trips);
   const moves = new Map<RepoPath, FolderMove>();
   const split = new Set<RepoPath>();
@@ -62,13 +58,14 @@ function countTrips(
 ): { trips: Votes; stay: ReadonlySet<RepoPath> } {
   const trips: Votes = new Map();
   const stay = new Set<RepoPath>([ROOT]);
+  const [before, after] = [parentReader(), parentReader()];
   const travel = (from: RepoPath, to: RepoPath, base: MergeEntry, witness: MergeEntry): void => {
     if (from === to) pin(stay, from);
     else addVote(trips, from, to, { weight: 1, from: base.path, witness });
   };
   for (const { base, sides } of objects) {
     const now = sides[side];
-    if (base !== undefined && now !== undefined) travel(parentOf(base.path), parentOf(now.path), base, now);
+    if (base !== undefined && now !== undefined) travel(before(base.path), after(now.path), base, now);
   }
   for (const { base, sides } of records) {
     const now = sides[side];
@@ -102,7 +99,7 @@ function addVote(votes: Votes, from: RepoPath, to: RepoPath, vote: Vote): void {
     return;
   }
   known.weight += vote.weight;
-  if (compareNames(vote.from, known.from) >= 0) return;
+  if (vote.from >= known.from) return;
   known.from = vote.from;
   known.witness = vote.witness;
 }

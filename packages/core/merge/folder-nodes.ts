@@ -1,5 +1,5 @@
 import { type EncodedName, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
-import type { SideFolders } from './folder-moves.ts';
+import type { FolderMove, SideFolders } from './folder-moves.ts';
 import { type Ground, otherSide, SIDES } from './ground.ts';
 import type { SideNumber } from './input.ts';
 
@@ -21,113 +21,136 @@ export interface FolderPlace {
   readonly name: EncodedName;
 }
 
-/** The folders of three trees as nodes. */
-export interface FolderNodes {
-  readonly inBase: (path: RepoPath) => FolderNode;
+/** The folders of three trees as nodes, made when they are asked for. */
+export class FolderNodes {
+  readonly #ground: Ground;
+  readonly #sides: readonly [SideNodes, SideNodes];
+  readonly #inBase = new Map<RepoPath, FolderNode>();
+  readonly #made = new Map<FolderNode, Map<EncodedName, FolderNode>>();
+
+  constructor(folders: readonly [SideFolders, SideFolders], ground: Ground) {
+    const root: FolderNode = { base: ROOT, home: undefined, made: [undefined, undefined] };
+    this.#ground = ground;
+    this.#inBase.set(ROOT, root);
+    this.#sides = [sideNodes(folders[0], root, ground), sideNodes(folders[1], root, ground)];
+  }
+
+  inBase(path: RepoPath): FolderNode {
+    const known = this.#inBase.get(path);
+    if (known !== undefined) return known;
+    const home = { parent: this.inBase(parentOf(path)), name: nameOf(path) };
+    const folder: FolderNode = { base: path, home, made: [undefined, undefined] };
+    this.#inBase.set(path, folder);
+    return folder;
+  }
+
   /** The folder that a side has at a path. */
-  readonly onSide: (side: SideNumber, path: RepoPath) => FolderNode;
-  /** The same, for the parent of something whose parent in the base is known: where folders became one, it is still the same. */
-  readonly parentOnSide: (side: SideNumber, path: RepoPath, inBase: FolderNode | undefined) => FolderNode;
+  onSide(side: SideNumber, path: RepoPath): FolderNode {
+    const { at, moves, claims } = this.#sides[side];
+    const known = at.get(path);
+    if (known !== undefined) return known;
+    const base = claims.get(path) ?? (isAt(moves, this.#ground, path) ? path : undefined);
+    const folder = base === undefined ? this.#newOn(side, path) : this.inBase(base);
+    at.set(path, folder);
+    return folder;
+  }
+
+  /** The same, of something whose folder in the base is known: where several folders became one, it is still in that. */
+  parentOnSide(side: SideNumber, path: RepoPath, before: FolderNode | undefined): FolderNode {
+    const { moves, absorbed } = this.#sides[side];
+    const from = before?.base;
+    if (before !== undefined && from !== undefined && moves.get(from)?.to === path && !absorbed.has(from))
+      return before;
+    return this.onSide(side, path);
+  }
+
   /** Where a side has it; undefined: gone. */
-  readonly pathOn: (side: SideNumber, node: FolderNode) => RepoPath | undefined;
+  pathOn(side: SideNumber, folder: FolderNode): RepoPath | undefined {
+    if (folder.base === undefined) return folder.made[side];
+    const moved = this.moveOn(side, folder)?.to;
+    return moved ?? (this.#ground.isFolder(side, folder.base) ? folder.base : undefined);
+  }
+
+  moveOn(side: SideNumber, { base }: FolderNode): FolderMove | undefined {
+    return base === undefined ? undefined : this.#sides[side].moves.get(base);
+  }
+
   /** Undefined: gone, or the root. */
-  readonly placeOn: (side: SideNumber, node: FolderNode) => FolderPlace | undefined;
+  placeOn(side: SideNumber, folder: FolderNode): FolderPlace | undefined {
+    const path = this.pathOn(side, folder);
+    if (path === undefined || folder.home === undefined) return undefined;
+    if (folder.base === undefined) return folder.home;
+    return { parent: this.parentOnSide(side, parentOf(path), folder.home.parent), name: nameOf(path) };
+  }
+
   /** The side moved or renamed the folder itself, or put its objects into another one. */
-  readonly isMoved: (side: SideNumber, node: FolderNode) => boolean;
+  isMoved(side: SideNumber, folder: FolderNode): boolean {
+    if (this.absorber(side, folder) !== undefined) return true;
+    const place = this.placeOn(side, folder);
+    return place !== undefined && (place.parent !== folder.home?.parent || place.name !== folder.home.name);
+  }
+
   /** The folder into which a side put all the objects of this one, and which was a folder before. */
-  readonly absorber: (side: SideNumber, node: FolderNode) => FolderNode | undefined;
-}
+  absorber(side: SideNumber, { base }: FolderNode): FolderNode | undefined {
+    const to = base === undefined ? undefined : this.#sides[side].absorbed.get(base);
+    return to === undefined ? undefined : this.inBase(to);
+  }
 
-export function folderNodes(folders: readonly [SideFolders, SideFolders], ground: Ground): FolderNodes {
-  const root: FolderNode = { base: ROOT, home: undefined, made: [undefined, undefined] };
-  const ofBase = new Map<RepoPath, FolderNode>([[ROOT, root]]);
-  const ofSides = [new Map([[ROOT, root]]), new Map([[ROOT, root]])] as const;
-  const made = new Map<FolderNode, Map<EncodedName, FolderNode>>();
-  const claims = [claimsOf(folders[0], ground), claimsOf(folders[1], ground)] as const;
+  /**
+   * The folder that this one's additions go to: itself, unless a side put all its objects into another one. One step,
+   * no chains: not if the other side moved one of the two.
+   */
+  receiver(folder: FolderNode): FolderNode {
+    for (const side of SIDES) {
+      const other = otherSide(side);
+      const target = this.absorber(side, folder);
+      if (target === undefined) continue;
+      if (this.absorber(other, folder) === target) return target;
+      if (!this.isMoved(other, folder) && !this.isMoved(other, target)) return target;
+    }
+    return folder;
+  }
 
-  const inBase = (path: RepoPath): FolderNode => {
-    const known = ofBase.get(path);
-    if (known !== undefined) return known;
-    const home = { parent: inBase(parentOf(path)), name: nameOf(path) };
-    const node: FolderNode = { base: path, home, made: [undefined, undefined] };
-    ofBase.set(path, node);
-    return node;
-  };
-  const onSide = (side: SideNumber, path: RepoPath): FolderNode => {
-    const known = ofSides[side].get(path);
-    if (known !== undefined) return known;
-    const base = claims[side].get(path) ?? (isAt(folders[side], ground, path) ? path : undefined);
-    const node = base === undefined ? newOn(side, path) : inBase(base);
-    ofSides[side].set(path, node);
-    return node;
-  };
-  const newOn = (side: SideNumber, path: RepoPath): FolderNode => {
-    const parent = onSide(side, parentOf(path));
+  #newOn(side: SideNumber, path: RepoPath): FolderNode {
+    const parent = this.onSide(side, parentOf(path));
     const name = nameOf(path);
-    const inside = made.get(parent) ?? new Map<EncodedName, FolderNode>();
+    const inside = this.#made.get(parent) ?? new Map<EncodedName, FolderNode>();
     const fresh: FolderNode = { base: undefined, home: { parent, name }, made: [undefined, undefined] };
-    const node = inside.get(name) ?? fresh;
-    made.set(parent, inside.set(name, node));
-    node.made[side] = path;
-    return node;
-  };
-  const absorber = (side: SideNumber, { base }: FolderNode): FolderNode | undefined => {
-    const to = base === undefined ? undefined : folders[side].moves.get(base)?.to;
-    return to !== undefined && isAt(folders[side], ground, to) ? inBase(to) : undefined;
-  };
-  const parentOnSide = (side: SideNumber, path: RepoPath, before: FolderNode | undefined): FolderNode => {
-    const moved = before?.base === undefined ? undefined : folders[side].moves.get(before.base);
-    if (before !== undefined && moved?.to === path && absorber(side, before) === undefined) return before;
-    return onSide(side, path);
-  };
-  const pathOn = (side: SideNumber, node: FolderNode): RepoPath | undefined => {
-    if (node.base === undefined) return node.made[side];
-    const moved = folders[side].moves.get(node.base)?.to;
-    return moved ?? (ground.isFolder(side, node.base) ? node.base : undefined);
-  };
-  const placeOn = (side: SideNumber, node: FolderNode): FolderPlace | undefined => {
-    const path = pathOn(side, node);
-    if (path === undefined || node.home === undefined) return undefined;
-    if (node.base === undefined) return node.home;
-    return { parent: parentOnSide(side, parentOf(path), node.home.parent), name: nameOf(path) };
-  };
-  const isMoved = (side: SideNumber, node: FolderNode): boolean => {
-    if (absorber(side, node) !== undefined) return true;
-    const place = placeOn(side, node);
-    return place !== undefined && (place.parent !== node.home?.parent || place.name !== node.home.name);
-  };
-  return { inBase, onSide, parentOnSide, pathOn, placeOn, isMoved, absorber };
+    const folder = inside.get(name) ?? fresh;
+    this.#made.set(parent, inside.set(name, folder));
+    folder.made[side] = path;
+    return folder;
+  }
 }
 
-/** A folder of the base that a side has at its old path. */
-function isAt({ moves }: SideFolders, ground: Ground, path: RepoPath): boolean {
-  return ground.isFolder('base', path) && !moves.has(path);
+/** What one side did to the folders of the base. */
+interface SideNodes {
+  readonly moves: SideFolders['moves'];
+  /** Folders that went into one that was there before, and is. */
+  readonly absorbed: ReadonlyMap<RepoPath, RepoPath>;
+  /** Which folder of the base is at a path that it did not have. */
+  readonly claims: ReadonlyMap<RepoPath, RepoPath>;
+  readonly at: Map<RepoPath, FolderNode>;
 }
 
 /** Of several folders that became one new one, the one with the most objects gives it its name and place. */
-function claimsOf(folders: SideFolders, ground: Ground): Map<RepoPath, RepoPath> {
+function sideNodes({ moves }: SideFolders, root: FolderNode, ground: Ground): SideNodes {
+  const absorbed = new Map<RepoPath, RepoPath>();
   const claims = new Map<RepoPath, RepoPath>();
-  for (const [from, { to, weight }] of folders.moves) {
-    if (isAt(folders, ground, to)) continue;
+  for (const [from, { to, weight }] of moves) {
+    if (isAt(moves, ground, to)) {
+      absorbed.set(from, to);
+      continue;
+    }
     const rival = claims.get(to);
-    const rivalWeight = rival === undefined ? -1 : (folders.moves.get(rival)?.weight ?? 0);
+    const rivalWeight = rival === undefined ? 0 : (moves.get(rival)?.weight ?? 0);
     if (rival === undefined || weight > rivalWeight || (weight === rivalWeight && from < rival))
       claims.set(to, from);
   }
-  return claims;
+  return { moves, absorbed, claims, at: new Map([[ROOT, root]]) };
 }
 
-/**
- * The folder that a node's additions go to: itself, unless a side put all of its objects into another folder. One step:
- * not if the other side moved one of the two.
- */
-export function receivingFolder(nodes: FolderNodes, node: FolderNode): FolderNode {
-  for (const side of SIDES) {
-    const other = otherSide(side);
-    const target = nodes.absorber(side, node);
-    if (target === undefined) continue;
-    if (nodes.absorber(other, node) === target) return target;
-    if (!nodes.isMoved(other, node) && !nodes.isMoved(other, target)) return receivingFolder(nodes, target);
-  }
-  return node;
+/** A folder of the base that a side has at its old path. */
+function isAt(moves: SideFolders['moves'], ground: Ground, path: RepoPath): boolean {
+  return !moves.has(path) && ground.isFolder('base', path);
 }

@@ -1,159 +1,134 @@
 import { compareNames, joinPath, type RepoPath, ROOT } from '../path.ts';
-import type { FolderMove, SideFolders } from './folder-moves.ts';
-import { type FolderNode, type FolderNodes, type FolderPlace, receivingFolder } from './folder-nodes.ts';
+import type { FolderNode, FolderNodes, FolderPlace } from './folder-nodes.ts';
 import { type Ground, SIDES } from './ground.ts';
-import type { SideNumber } from './input.ts';
+import type { SideNumber, Version } from './input.ts';
 import { compareVersions, laterSide } from './versions.ts';
 
 /** Where folders are in the merged tree. */
-export interface FolderPaths {
-  /** Where what belongs to the folder goes. */
-  readonly pathOf: (node: FolderNode) => RepoPath;
-  /** Folders that both sides moved, each to another place. */
-  readonly disputed: () => Disputed[];
-  /** The nodes that are at a path, as far as they were asked for. */
-  readonly nodesAt: (path: RepoPath) => readonly FolderNode[];
-}
+export class FolderPaths {
+  readonly #nodes: FolderNodes;
+  readonly #ground: Ground;
+  readonly #places = new Map<FolderNode, FolderPlace>();
+  readonly #paths = new Map<FolderNode, RepoPath>();
+  readonly #disputed = new Set<FolderNode>();
+  /** Folders whose additions do not follow, because that would lead them in a circle. */
+  readonly #alone = new Set<FolderNode>();
 
-export interface Disputed {
-  readonly node: FolderNode;
-  readonly path: RepoPath;
-}
+  constructor(nodes: FolderNodes, ground: Ground) {
+    this.#nodes = nodes;
+    this.#ground = ground;
+  }
 
-export function folderPaths(
-  nodes: FolderNodes,
-  folders: readonly [SideFolders, SideFolders],
-  ground: Ground,
-): FolderPaths {
-  const places = new Map<FolderNode, FolderPlace>();
-  const paths = new Map<FolderNode, RepoPath>();
-  const byPath = new Map<RepoPath, FolderNode[]>();
-  const disputes = new Set<FolderNode>();
-  const alone = new Set<FolderNode>();
-  const receiver = (node: FolderNode): FolderNode => (alone.has(node) ? node : receivingFolder(nodes, node));
-
-  const placeOf = (node: FolderNode, home: FolderPlace): FolderPlace => {
-    const known = places.get(node);
+  /** Where what belongs to a folder goes. */
+  pathOf(folder: FolderNode): RepoPath {
+    const known = this.#paths.get(folder);
     if (known !== undefined) return known;
-    const merged = node.base === undefined ? { place: home, disputed: false } : mergePlace(node, home);
-    places.set(node, merged.place);
-    if (merged.disputed) disputes.add(node);
-    return merged.place;
-  };
-  const mergePlace = (node: FolderNode, home: FolderPlace): { place: FolderPlace; disputed: boolean } => {
-    const first = nodes.placeOn(0, node) ?? home;
-    const second = nodes.placeOn(1, node) ?? home;
-    let disputed = false;
+    this.#breakCircles(folder);
+    const path = this.#findPath(folder);
+    this.#paths.set(folder, path);
+    return path;
+  }
+
+  /** Folders that both sides moved, each to another place; those whose move was undone too. */
+  disputed(): readonly FolderNode[] {
+    return [...this.#disputed];
+  }
+
+  #findPath(folder: FolderNode): RepoPath {
+    if (folder.home === undefined) return ROOT;
+    const into = this.#receiver(folder);
+    if (into !== folder) return this.pathOf(into);
+    const { parent, name } = this.#placeOf(folder, folder.home);
+    const path = joinPath(this.pathOf(parent), name);
+    if (path === folder.base || !this.#ground.isUntouched(path)) return path;
+    // No file that all three trees have alike can be where a side has the folder.
+    const literal = SIDES.flatMap((side) => this.#nodes.pathOn(side, folder) ?? []).sort(compareNames);
+    return literal[0] ?? path;
+  }
+
+  #receiver(folder: FolderNode): FolderNode {
+    return this.#alone.has(folder) ? folder : this.#nodes.receiver(folder);
+  }
+
+  #placeOf(folder: FolderNode, home: FolderPlace): FolderPlace {
+    if (folder.base === undefined) return home;
+    const place = this.#places.get(folder) ?? this.#mergePlace(folder, home);
+    this.#places.set(folder, place);
+    return place;
+  }
+
+  /** Name and folder around it, each by itself; of two that both sides changed, the later version's is taken. */
+  #mergePlace(folder: FolderNode, home: FolderPlace): FolderPlace {
+    const first = this.#nodes.placeOn(0, folder) ?? home;
+    const second = this.#nodes.placeOn(1, folder) ?? home;
     const choose = <T>(base: T, a: T, b: T): T => {
       if (a === b || b === base) return a;
       if (a === base) return b;
-      disputed = true;
-      return laterMove(node, nodes, folders, ground) === 0 ? a : b;
+      this.#disputed.add(folder);
+      return this.#laterMove(folder) === 0 ? a : b;
     };
-    const parent = choose(home.parent, first.parent, second.parent);
-    return { place: { parent, name: choose(home.name, first.name, second.name) }, disputed };
-  };
-  const pathOf = (node: FolderNode): RepoPath => {
-    const known = paths.get(node);
-    if (known !== undefined) return known;
-    breakCycle(node);
-    const path = findPath(node);
-    paths.set(node, path);
-    byPath.set(path, [...(byPath.get(path) ?? []), node]);
-    return path;
-  };
-  const findPath = (node: FolderNode): RepoPath => {
-    if (node.home === undefined) return ROOT;
-    const into = receiver(node);
-    if (into !== node) return pathOf(into);
-    const { parent, name } = placeOf(node, node.home);
-    const path = joinPath(pathOf(parent), name);
-    return path !== node.base && ground.isUntouched(path) ? literalPath(node, nodes, path) : path;
-  };
+    return {
+      parent: choose(home.parent, first.parent, second.parent),
+      name: choose(home.name, first.name, second.name),
+    };
+  }
+
+  #laterMove(folder: FolderNode): SideNumber {
+    const [first, second] = [this.#nodes.moveOn(0, folder), this.#nodes.moveOn(1, folder)];
+    if (first !== undefined && second !== undefined)
+      return laterSide(this.#ground.facts, first.witness, second.witness);
+    if (first !== undefined || second !== undefined) return first === undefined ? 1 : 0;
+    const [x, y] = SIDES.map((side) => {
+      const parent = this.#nodes.placeOn(side, folder)?.parent;
+      return parent?.base ?? parent?.made[side] ?? '';
+    });
+    return compareNames(x ?? '', y ?? '') >= 0 ? 0 : 1;
+  }
+
   /** A folder that would be in itself: of the moves in the circle, that of the oldest version is undone. */
-  const breakCycle = (start: FolderNode): void => {
-    for (let circle = findCircle(start); circle !== undefined; circle = findCircle(start)) {
-      const moved = circle.filter(
-        (node) =>
-          node.base !== undefined && placeOf(node, node.home as FolderPlace).parent !== node.home?.parent,
-      );
-      const [undone] = moved.sort((a, b) => compareMoves(a, b, nodes, folders, ground));
+  #breakCircles(start: FolderNode): void {
+    for (let circle = this.#findCircle(start); circle !== undefined; circle = this.#findCircle(start)) {
+      const [undone] = circle
+        .filter((folder) => this.#isMoved(folder))
+        .sort((a, b) => this.#compareMoves(a, b));
       if (undone?.home === undefined) {
-        for (const node of circle) alone.add(node);
+        for (const folder of circle) this.#alone.add(folder);
         continue;
       }
-      places.set(undone, { parent: undone.home.parent, name: placeOf(undone, undone.home).name });
-      disputes.add(undone);
+      const { name } = this.#placeOf(undone, undone.home);
+      this.#places.set(undone, { parent: undone.home.parent, name });
+      this.#disputed.add(undone);
     }
-  };
-  const findCircle = (start: FolderNode): FolderNode[] | undefined => {
-    const way: FolderNode[] = [];
-    const met = new Set<FolderNode>();
-    for (let node = start; node.home !== undefined && !paths.has(node); ) {
-      if (met.has(node)) return way.slice(way.indexOf(node));
-      met.add(node);
-      way.push(node);
-      const into = receiver(node);
-      node = into === node ? placeOf(node, node.home).parent : into;
+  }
+
+  #findCircle(start: FolderNode): FolderNode[] | undefined {
+    const way = new Set<FolderNode>();
+    for (let folder = start; folder.home !== undefined && !this.#paths.has(folder); ) {
+      if (way.has(folder)) return [...way].slice([...way].indexOf(folder));
+      way.add(folder);
+      const into = this.#receiver(folder);
+      folder = into === folder ? this.#placeOf(folder, folder.home).parent : into;
     }
     return undefined;
-  };
-  return {
-    pathOf,
-    nodesAt: (path) => byPath.get(path) ?? [],
-    disputed: () => {
-      for (const path of folders[0].moves.keys()) if (folders[1].moves.has(path)) pathOf(nodes.inBase(path));
-      return [...disputes].map((node) => ({ node, path: pathOf(node) }));
-    },
-  };
-}
+  }
 
-function moveOn(
-  folders: readonly [SideFolders, SideFolders],
-  side: SideNumber,
-  node: FolderNode,
-): FolderMove | undefined {
-  return node.base === undefined ? undefined : folders[side].moves.get(node.base);
-}
+  #isMoved(folder: FolderNode): boolean {
+    const place = this.#places.get(folder);
+    return place !== undefined && place.parent !== folder.home?.parent;
+  }
 
-function laterMove(
-  node: FolderNode,
-  nodes: FolderNodes,
-  folders: readonly [SideFolders, SideFolders],
-  ground: Ground,
-): SideNumber {
-  const [first, second] = [moveOn(folders, 0, node), moveOn(folders, 1, node)];
-  if (first !== undefined && second !== undefined)
-    return laterSide(ground.facts, first.witness, second.witness);
-  if (first !== undefined || second !== undefined) return first === undefined ? 1 : 0;
-  const [x, y] = SIDES.map((side) => {
-    const parent = nodes.placeOn(side, node)?.parent;
-    return parent?.base ?? parent?.made[side] ?? '';
-  });
-  return compareNames(x ?? '', y ?? '') >= 0 ? 0 : 1;
-}
+  /** The older move first. */
+  #compareMoves(a: FolderNode, b: FolderNode): number {
+    const [x, y] = [this.#moveVersion(a), this.#moveVersion(b)];
+    const order = x === undefined || y === undefined ? 0 : compareVersions(x, y);
+    return order || compareNames(a.base ?? '', b.base ?? '');
+  }
 
-/** The older move first. */
-function compareMoves(
-  a: FolderNode,
-  b: FolderNode,
-  nodes: FolderNodes,
-  folders: readonly [SideFolders, SideFolders],
-  ground: Ground,
-): number {
-  const [x, y] = [a, b].map((node) => {
-    const versions = SIDES.filter((side) => nodes.isMoved(side, node)).flatMap((side) => {
-      const witness = moveOn(folders, side, node)?.witness;
-      return witness === undefined ? [] : [ground.facts.version(side, witness)];
+  #moveVersion(folder: FolderNode): Version | undefined {
+    const versions = SIDES.flatMap((side) => {
+      const move = this.#nodes.isMoved(side, folder) ? this.#nodes.moveOn(side, folder) : undefined;
+      return move === undefined ? [] : [this.#ground.facts.version(side, move.witness)];
     });
     return versions.sort(compareVersions).at(-1);
-  });
-  const order = x === undefined || y === undefined ? 0 : compareVersions(x, y);
-  return order || compareNames(a.base ?? '', b.base ?? '');
-}
-
-/** Where a side has it: no file that all have alike can be there. */
-function literalPath(node: FolderNode, nodes: FolderNodes, otherwise: RepoPath): RepoPath {
-  const found = SIDES.flatMap((side) => nodes.pathOn(side, node) ?? []);
-  return found.sort(compareNames)[0] ?? otherwise;
+  }
 }

@@ -1,10 +1,11 @@
-import { compareNames, parentOf, type RepoPath, ROOT } from '../path.ts';
+import { compareNames, type RepoPath, ROOT } from '../path.ts';
 import { formatRecord, type Rec } from '../record.ts';
 import { mergeRecords } from './fields.ts';
 import type { FolderNode } from './folder-nodes.ts';
 import { type Ground, SIDES } from './ground.ts';
 import type { MergeEntry, SideNumber } from './input.ts';
 import type { MergeObject } from './objects.ts';
+import { parentReader } from './parent-reader.ts';
 import { type Folders, isEdited, mergeEntries, type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
 
@@ -15,17 +16,18 @@ export function placeFolderRecords(
   ground: Ground,
 ): Map<RepoPath, Placed> {
   const placed = new Map<RepoPath, Placed>();
-  for (const { node, object } of byFolder(records, folders)) {
-    const conflict = isDeletedAgainstEdit(object);
-    if (conflict === 'deleted') continue;
-    const path = folders.paths.pathOf(node);
-    const merged = mergeEntries(object, ground);
+  for (const [folder, object] of byFolder(records, folders)) {
+    const fate = fateOf(object);
+    if (fate === 'deleted') continue;
+    const path = folders.paths.pathOf(folder);
+    const { made } = mergeEntries(object, ground);
     const item: Placed = {
-      path,
-      ...merged,
+      entry: { ...made, path },
       objects: [object],
       isMoved: false,
-      ...(conflict === undefined ? {} : { conflict: { kind: conflict } }),
+      losers: [],
+      conflict: fate && { kind: fate },
+      isUntouched: false,
     };
     const known = placed.get(path);
     placed.set(path, known === undefined ? item : unifyFolders(known, item, ground));
@@ -34,35 +36,24 @@ export function placeFolderRecords(
 }
 
 /** Records are matched by the folder that they are of; by id only where several folders became one. */
-function byFolder(
-  records: readonly MergeObject[],
-  folders: Folders,
-): { node: FolderNode; object: MergeObject }[] {
-  const found = new Map<FolderNode, [MergeEntry[], MergeEntry[], MergeEntry[]]>();
-  const add = (node: FolderNode, tree: 0 | 1 | 2, entry: MergeEntry | undefined): void => {
-    if (entry === undefined) return;
-    const known = found.get(node) ?? [[], [], []];
-    known[tree].push(entry);
-    found.set(node, known);
-  };
-  const nodeOnSide = (side: SideNumber, entry: MergeEntry, base: MergeEntry | undefined): FolderNode => {
-    const before = base === undefined ? undefined : folders.nodes.inBase(base.path);
-    return folders.nodes.parentOnSide(side, entry.path, before);
-  };
-  for (const { base, sides } of records) {
-    if (base !== undefined) add(folders.nodes.inBase(base.path), 0, base);
+function byFolder(records: readonly MergeObject[], { nodes }: Folders): Map<FolderNode, MergeObject> {
+  const bases = new Map<FolderNode, MergeEntry>();
+  const sides = [new Map<FolderNode, MergeEntry>(), new Map<FolderNode, MergeEntry>()] as const;
+  for (const object of records) {
+    const before = object.base && nodes.inBase(object.base.path);
+    if (before !== undefined && object.base !== undefined) bases.set(before, object.base);
     for (const side of SIDES) {
-      const entry = sides[side];
-      if (entry !== undefined) add(nodeOnSide(side, entry, base), side === 0 ? 1 : 2, entry);
+      const entry = object.sides[side];
+      if (entry !== undefined) sides[side].set(nodes.parentOnSide(side, entry.path, before), entry);
     }
   }
-  return [...found].map(([node, [base, first, second]]) => ({
-    node,
-    object: { base: base[0], sides: [first[0], second[0]] },
-  }));
+  const found = new Map<FolderNode, MergeObject>();
+  for (const folder of [...bases.keys(), ...sides[0].keys(), ...sides[1].keys()])
+    found.set(folder, { base: bases.get(folder), sides: [sides[0].get(folder), sides[1].get(folder)] });
+  return found;
 }
 
-function isDeletedAgainstEdit({ base, sides }: MergeObject): 'deleted' | 'delete-edit' | undefined {
+function fateOf({ base, sides }: MergeObject): 'deleted' | 'delete-edit' | undefined {
   if (base === undefined || (sides[0] !== undefined && sides[1] !== undefined)) return undefined;
   const kept = sides[0] ?? sides[1];
   return kept !== undefined && isEdited(base.record, kept.record) ? 'delete-edit' : 'deleted';
@@ -70,16 +61,18 @@ function isDeletedAgainstEdit({ base, sides }: MergeObject): 'deleted' | 'delete
 
 /** Two folders became one. */
 function unifyFolders(a: Placed, b: Placed, ground: Ground): Placed {
-  const [first, second] = compareNames(a.record.id, b.record.id) <= 0 ? [a, b] : [b, a];
+  const [first, second] = compareNames(a.entry.record.id, b.entry.record.id) <= 0 ? [a, b] : [b, a];
   const later = (): SideNumber => {
     const [x, y] = [versionOf(first, ground), versionOf(second, ground)];
     if (x === undefined || y === undefined) return x === undefined ? 1 : 0;
     const order =
-      compareVersions(x, y) || compareNames(formatRecord(first.record), formatRecord(second.record));
+      compareVersions(x, y) ||
+      compareNames(formatRecord(first.entry.record), formatRecord(second.entry.record));
     return order >= 0 ? 0 : 1;
   };
-  const { record } = mergeRecords(undefined, first.record, second.record, later);
-  return { path: a.path, record, objects: [...a.objects, ...b.objects], isMoved: false, losers: [] };
+  const { record } = mergeRecords(undefined, first.entry.record, second.entry.record, later);
+  const objects = [...a.objects, ...b.objects];
+  return { ...a, entry: { path: a.entry.path, record }, objects, conflict: a.conflict ?? b.conflict };
 }
 
 /**
@@ -94,7 +87,7 @@ export function dropNeedless(
   const kept: Placed[] = [];
   let filledOnSides: [Set<RepoPath>, Set<RepoPath>] | undefined;
   for (const [path, placed] of records) {
-    if (saysNothing(placed.record) && filled.has(path)) {
+    if (saysNothing(placed.entry.record) && filled.has(path)) {
       filledOnSides ??= [foldersAbove(ground.input.sides[0]), foldersAbove(ground.input.sides[1])];
       const [first, second] = filledOnSides;
       const wasFilled = placed.objects.some(({ sides }) =>
@@ -119,12 +112,14 @@ const PLAIN: ReadonlySet<string> = new Set(['v', 'id', 'type', 'mode', 'was']);
 /** All folders that hold something, directly or below. */
 export function foldersAbove(entries: Iterable<{ readonly path: RepoPath }>): Set<RepoPath> {
   const folders = new Set<RepoPath>();
+  const parentOf = parentReader();
+  let last: RepoPath | undefined;
   for (const { path } of entries) {
     if (path === ROOT) continue;
-    for (let folder = parentOf(path); !folders.has(folder); folder = parentOf(folder)) {
-      folders.add(folder);
-      if (folder === ROOT) break;
-    }
+    const parent = parentOf(path);
+    if (parent === last) continue;
+    last = parent;
+    for (let folder = parent; !folders.has(folder); folder = parentOf(folder)) folders.add(folder);
   }
   return folders;
 }

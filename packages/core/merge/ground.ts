@@ -1,12 +1,18 @@
 import { type RepoPath, ROOT } from '../path.ts';
 import type { MergeEntry, MergeFacts, MergeInput, SideNumber, WhichTree } from './input.ts';
+import { type MergeObject, matchObjects } from './objects.ts';
 
 /** What the decisions stand on: the three trees without what is alike in all of them, and where that is. */
 export interface Ground {
   readonly input: MergeInput;
   readonly facts: MergeFacts;
+  readonly files: readonly MergeObject[];
+  /** Folders' own records. */
+  readonly records: readonly MergeObject[];
   /** Entries that the input listed although all three trees have them alike. */
   readonly alike: readonly MergeEntry[];
+  /** Some tree has a file here, and not all three have it alike. */
+  readonly isListedFile: (path: RepoPath) => boolean;
   readonly isFolder: (tree: WhichTree, path: RepoPath) => boolean;
   /** A file that all three trees have alike. */
   readonly isUntouched: (path: RepoPath) => boolean;
@@ -25,44 +31,60 @@ export function otherSide(side: SideNumber): SideNumber {
 
 export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
   const { input, alike } = withoutAlike(given);
+  const parts = [input.base, ...input.sides].map(partByType);
+  const [base, first, second] = parts as [Parts, Parts, Parts];
   const files = new Set<RepoPath>();
   const records = new Set<RepoPath>();
-  for (const entries of [input.base, ...input.sides]) {
-    for (const { path, record } of entries) (record.type === 'dir' ? records : files).add(path);
-  }
+  for (const part of parts) for (const { path } of part.files) files.add(path);
+  for (const part of parts) for (const { path } of part.records) records.add(path);
   const isListed = (path: RepoPath): boolean => files.has(path) || records.has(path);
   const isFolder = (tree: WhichTree, path: RepoPath): boolean =>
     path === ROOT || facts.kindAt(tree, path) === 'folder';
-  const holds = new Map<RepoPath, boolean>();
-  const look = (folder: RepoPath): boolean => {
-    if (files.has(folder) || !isFolder('base', folder)) return false;
-    for (const { path } of facts.below('base', folder)) if (!isListed(path)) return true;
-    return false;
-  };
   return {
     input,
     facts,
+    files: matchObjects(base.files, [first.files, second.files]),
+    records: matchObjects(base.records, [first.records, second.records]),
     alike,
+    isListedFile: (path) => files.has(path),
     isFolder,
     isUntouched: (path) => !isListed(path) && facts.kindAt('base', path) === 'file',
-    holdsUntouched: (folder) => {
-      const known = holds.get(folder) ?? look(folder);
-      holds.set(folder, known);
-      return known;
-    },
+    holdsUntouched: remembered((folder) => {
+      if (files.has(folder) || !isFolder('base', folder)) return false;
+      for (const { path } of facts.below('base', folder)) if (!isListed(path)) return true;
+      return false;
+    }),
     isKnown: (path) => isListed(path) || TREES.some((tree) => facts.kindAt(tree, path) !== undefined),
   };
 }
 
+function remembered(look: (path: RepoPath) => boolean): (path: RepoPath) => boolean {
+  const answers = new Map<RepoPath, boolean>();
+  return (path) => {
+    const answer = answers.get(path) ?? look(path);
+    answers.set(path, answer);
+    return answer;
+  };
+}
+
+interface Parts {
+  readonly files: MergeEntry[];
+  readonly records: MergeEntry[];
+}
+
+function partByType(entries: readonly MergeEntry[]): Parts {
+  const parts: Parts = { files: [], records: [] };
+  for (const entry of entries) (entry.record.type === 'dir' ? parts.records : parts.files).push(entry);
+  return parts;
+}
+
 /** The result must not depend on how much the caller left out. */
-function withoutAlike(input: MergeInput): { input: MergeInput; alike: MergeEntry[] } {
-  const base = new Map(input.base.map((entry) => [entry.path, entry]));
+function withoutAlike(input: MergeInput): { input: MergeInput; alike: readonly MergeEntry[] } {
+  const base = new Map(input.base.map(({ path, blob }) => [path, blob]));
+  const isAsBase = ({ path, blob }: MergeEntry): boolean => base.get(path) === blob;
   const first = new Set<RepoPath>();
-  for (const entry of input.sides[0]) if (base.get(entry.path)?.blob === entry.blob) first.add(entry.path);
-  const alike: MergeEntry[] = [];
-  for (const entry of input.sides[1]) {
-    if (first.has(entry.path) && base.get(entry.path)?.blob === entry.blob) alike.push(entry);
-  }
+  for (const entry of input.sides[0]) if (isAsBase(entry)) first.add(entry.path);
+  const alike = input.sides[1].filter((entry) => first.has(entry.path) && isAsBase(entry));
   if (alike.length === 0) return { input, alike };
   const paths = new Set(alike.map(({ path }) => path));
   const rest = (entries: readonly MergeEntry[]): MergeEntry[] =>

@@ -1,14 +1,14 @@
 import type { JsonObject } from '../json.ts';
 import { compareNames, type RepoPath } from '../path.ts';
-import { type Final, type FinalConflict, finalOf, settleCollisions } from './collide.ts';
+import { type Contested, type Settled, settleCollisions, type VersionAt } from './collide.ts';
 import { recogniseMoves } from './folder-moves.ts';
-import { folderNodes } from './folder-nodes.ts';
-import { folderPaths } from './folder-paths.ts';
+import { FolderNodes } from './folder-nodes.ts';
+import { FolderPaths } from './folder-paths.ts';
 import { dropNeedless, foldersAbove, placeFolderRecords } from './folder-records.ts';
 import { type Ground, prepareGround } from './ground.ts';
-import type { MergeConflict, Merged, MergedEntry, MergeEntry, MergeFacts, MergeInput } from './input.ts';
-import { type MergeObject, matchObjects } from './objects.ts';
+import type { ConflictKind, MergeConflict, Merged, MergedEntry, MergeFacts, MergeInput } from './input.ts';
 import { type Folders, type Placed, placeObject } from './placed.ts';
+import { parentFinder } from './places.ts';
 
 /**
  * The three-way merge of trees (SPEC 6), per object and per field. Always completes; what cannot be decided by facts is
@@ -16,67 +16,58 @@ import { type Folders, type Placed, placeObject } from './placed.ts';
  */
 export function mergeTrees(input: MergeInput, facts: MergeFacts): Merged {
   const ground = prepareGround(input, facts);
-  const files = matchAll(ground, (entry) => entry.record.type !== 'dir');
-  const records = matchAll(ground, (entry) => entry.record.type === 'dir');
-  const folders = mergeFolders(files, records, ground);
+  const folders = mergeFolders(ground);
   const placed: Placed[] = [];
-  for (const object of files) {
-    const item = placeObject(object, folders, ground);
+  const parentsOf = parentFinder(folders.nodes);
+  for (const object of ground.files) {
+    const item = placeObject(object, parentsOf(object), folders, ground);
     if (item !== undefined) placed.push(item);
   }
-  const ofFolders = placeFolderRecords(records, folders, ground);
-  const filled = foldersAbove([...placed, ...ofFolders.values()]);
-  const kept = dropNeedless(ofFolders, filled, ground);
-  for (const { path } of kept) filled.add(path);
+  const ofFolders = placeFolderRecords(ground.records, folders, ground);
+  const filled = foldersAbove([...placed, ...ofFolders.values()].map(({ entry }) => entry));
+  const records = dropNeedless(ofFolders, filled, ground);
+  for (const { entry } of records) filled.add(entry.path);
   const settled = settleCollisions(placed, filled, ground);
-  return report(settled.files, kept, [...settled.conflicts, ...folderConflicts(folders)], ground);
+  return report(ground, settled, [...settled.free, ...records], folderConflicts(folders));
 }
 
-function matchAll(ground: Ground, isOne: (entry: MergeEntry) => boolean): MergeObject[] {
-  const { base, sides } = ground.input;
-  return matchObjects(base.filter(isOne), [sides[0].filter(isOne), sides[1].filter(isOne)]);
+function mergeFolders(ground: Ground): Folders {
+  const sides = [recogniseMoves(0, ground), recogniseMoves(1, ground)] as const;
+  const nodes = new FolderNodes(sides, ground);
+  return { sides, nodes, paths: new FolderPaths(nodes, ground) };
 }
 
-function mergeFolders(
-  files: readonly MergeObject[],
-  records: readonly MergeObject[],
-  ground: Ground,
-): Folders {
-  const sides = [
-    recogniseMoves(files, records, 0, ground),
-    recogniseMoves(files, records, 1, ground),
-  ] as const;
-  const nodes = folderNodes(sides, ground);
-  return { sides, nodes, paths: folderPaths(nodes, sides, ground) };
-}
-
-function folderConflicts({ paths }: Folders): MergeConflict[] {
-  return paths.disputed().map(({ path }) => ({ path, kind: 'rename-rename', kept: [] }));
+function folderConflicts({ sides, nodes, paths }: Folders): MergeConflict[] {
+  for (const path of sides[0].moves.keys()) if (sides[1].moves.has(path)) paths.pathOf(nodes.inBase(path));
+  return paths.disputed().map((folder) => ({ path: paths.pathOf(folder), kind: 'rename-rename', kept: [] }));
 }
 
 function report(
-  files: readonly Final[],
-  records: readonly Placed[],
+  { alike }: Ground,
+  { contested, conflicts }: Settled,
+  free: readonly Placed[],
   others: readonly MergeConflict[],
-  ground: Ground,
 ): Merged {
-  const finals = [...files, ...records.map((placed) => finalOf(placed, placed.path))];
-  const alike = ground.alike.map(({ path, record, blob }) => ({ path, record, blob }));
-  const alone = finals.flatMap(({ path, conflict }): MergeConflict[] =>
-    conflict?.isAlone === true ? [{ path, kind: conflict.kind, kept: [] }] : [],
-  );
-  return {
-    entries: [...alike, ...finals.map(entryOf)].sort(byPath),
-    conflicts: [...others, ...alone].sort(byPathAndKind),
-  };
+  const entries: MergedEntry[] = alike.map(({ path, record, blob }) => ({ path, record, blob }));
+  const all = [...conflicts, ...others];
+  for (const { entry, conflict } of free) {
+    if (conflict === undefined) entries.push(entry);
+    else {
+      const { path, record } = entry;
+      const versions = (conflict.wanted ?? [path]).map((wanted) => ({ path: wanted, record }));
+      entries.push(withConflict({ path, record, kind: conflict.kind, versions }));
+      all.push({ path, kind: conflict.kind, kept: [] });
+    }
+  }
+  for (const entry of contested) entries.push(withConflict(entry));
+  return { entries: entries.sort(byPath), conflicts: all.sort(byPathAndKind) };
 }
 
-function entryOf({ path, record, blob, conflict }: Final): MergedEntry {
-  if (conflict !== undefined) return { path, record: { ...record, conflict: conflictField(conflict) } };
-  return blob === undefined ? { path, record } : { path, record, blob };
+function withConflict({ path, record, kind, versions }: Contested): MergedEntry {
+  return { path, record: { ...record, conflict: conflictField(kind, versions) } };
 }
 
-function conflictField({ kind, versions }: FinalConflict): JsonObject {
+function conflictField(kind: ConflictKind, versions: readonly VersionAt[]): JsonObject {
   const sorted = versions
     .map(({ path, record }) => (record.blake3 === undefined ? { path } : { path, blake3: record.blake3 }))
     .sort((a, b) => compareNames(a.path, b.path) || compareNames(a.blake3 ?? '', b.blake3 ?? ''));

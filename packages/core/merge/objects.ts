@@ -16,101 +16,138 @@ type Entries = readonly MergeEntry[];
  * entry belongs to exactly one object, also where a tree has an id twice.
  */
 export function matchObjects(base: Entries, sides: readonly [Entries, Entries]): MergeObject[] {
-  const partners = [pairEntries(base, sides[0]), pairEntries(base, sides[1])] as const;
-  const objects: MergeObject[] = base.map((entry) => ({
+  const index = new Map<ObjectId, number>();
+  const again: number[] = [];
+  base.forEach(({ record }, i) => {
+    if (index.has(record.id)) again.push(i);
+    else index.set(record.id, i);
+  });
+  const first = pairEntries(base, sides[0], index, again);
+  const second = pairEntries(base, sides[1], index, again);
+  const objects: MergeObject[] = base.map((entry, i) => ({
     base: entry,
-    sides: [partners[0].get(entry), partners[1].get(entry)],
+    sides: [first.partners[i], second.partners[i]],
   }));
-  const added = [unpaired(sides[0], partners[0]), unpaired(sides[1], partners[1])] as const;
-  const both = pairEntries(added[0], added[1]);
-  for (const entry of added[0]) objects.push({ base: undefined, sides: [entry, both.get(entry)] });
-  for (const entry of unpaired(added[1], both)) objects.push({ base: undefined, sides: [undefined, entry] });
+  return objects.concat(matchAdded(first.rest, second.rest));
+}
+
+function matchAdded(first: Entries, second: Entries): MergeObject[] {
+  if (first.length === 0) return second.map((entry) => ({ base: undefined, sides: [undefined, entry] }));
+  const index = new Map<ObjectId, number>();
+  const again: number[] = [];
+  first.forEach(({ record }, i) => {
+    if (index.has(record.id)) again.push(i);
+    else index.set(record.id, i);
+  });
+  const { partners, rest } = pairEntries(first, second, index, again);
+  const objects = first.map((entry, i): MergeObject => ({ base: undefined, sides: [entry, partners[i]] }));
+  for (const entry of rest) objects.push({ base: undefined, sides: [undefined, entry] });
   return objects;
 }
 
-type Pairs = Map<MergeEntry, MergeEntry>;
-
-function unpaired(right: Entries, pairs: Pairs): MergeEntry[] {
-  if (pairs.size === 0) return [...right];
-  const taken = new Set(pairs.values());
-  return right.filter((entry) => !taken.has(entry));
+interface Pairing {
+  /** For each entry of the left, its partner. */
+  readonly partners: (MergeEntry | undefined)[];
+  readonly rest: Entries;
 }
 
-function pairEntries(left: Entries, right: Entries): Pairs {
-  const pairs: Pairs = new Map();
-  const index = new Map<ObjectId, MergeEntry>();
-  const twice = new Set<ObjectId>();
+/**
+ * @param index where an id is on the left, the first time
+ * @param again the left entries that have the id of an earlier one
+ */
+function pairEntries(
+  left: Entries,
+  right: Entries,
+  index: ReadonlyMap<ObjectId, number>,
+  again: readonly number[],
+): Pairing {
+  const partners = new Array<MergeEntry | undefined>(left.length).fill(undefined);
+  const rest: MergeEntry[] = [];
+  const twice = new Set(again.map((i) => left[i]?.record.id));
   for (const entry of right) {
-    if (index.has(entry.record.id)) twice.add(entry.record.id);
-    else index.set(entry.record.id, entry);
+    const i = index.get(entry.record.id);
+    if (i === undefined) rest.push(entry);
+    else if (partners[i] === undefined) partners[i] = entry;
+    else twice.add(entry.record.id);
   }
-  const seen = new Set<ObjectId>();
-  for (const { record } of left) {
-    if (seen.has(record.id)) twice.add(record.id);
-    seen.add(record.id);
-  }
-  for (const entry of left) {
-    const other = index.get(entry.record.id);
-    if (other !== undefined && !twice.has(entry.record.id)) pairs.set(entry, other);
-  }
-  for (const id of twice) pairTwice(pairs, withId(left, id), withId(right, id));
-  pairFormer(pairs, left, right);
-  return pairs;
-}
-
-function withId(entries: Entries, id: ObjectId): MergeEntry[] {
-  return entries.filter(({ record }) => record.id === id).sort((a, b) => compareNames(a.path, b.path));
+  const unsettled = twice.size === 0 ? rest : pairTwice(left, right, partners, twice);
+  return pairFormer(left, partners, unsettled);
 }
 
 /** Should a history hold an id twice, each stays what it was; the others go by the order of their paths. */
-function pairTwice(pairs: Pairs, left: Entries, right: Entries): void {
-  const places = new Map<RepoPath, MergeEntry>(right.map((entry) => [entry.path, entry]));
-  for (const entry of left) {
-    const other = places.get(entry.path);
-    if (other !== undefined) pairs.set(entry, other);
+function pairTwice(
+  left: Entries,
+  right: Entries,
+  partners: (MergeEntry | undefined)[],
+  twice: ReadonlySet<ObjectId | undefined>,
+): MergeEntry[] {
+  const places = new Map<RepoPath, number>();
+  const waiting = new Map<ObjectId, number[]>();
+  left.forEach(({ path, record }, i) => {
+    if (!twice.has(record.id)) return;
+    places.set(path, i);
+    waiting.set(record.id, [...(waiting.get(record.id) ?? []), i]);
+    partners[i] = undefined;
+  });
+  const others = right.filter(({ record }) => twice.has(record.id)).sort(byPath);
+  const rest: MergeEntry[] = [];
+  for (const entry of others) {
+    const i = places.get(entry.path);
+    if (i !== undefined && left[i]?.record.id === entry.record.id) partners[i] = entry;
+    else rest.push(entry);
   }
-  const taken = new Set(left.map((entry) => pairs.get(entry)));
-  const rest = right.filter((entry) => !taken.has(entry));
-  for (const entry of left) {
-    if (pairs.has(entry)) continue;
-    const other = rest.shift();
-    if (other !== undefined) pairs.set(entry, other);
-  }
+  for (const indexes of waiting.values()) indexes.sort((a, b) => compareNames(left[a]!.path, left[b]!.path));
+  const unpaired = rest.filter((entry) => {
+    const i = waiting.get(entry.record.id)?.find((candidate) => partners[candidate] === undefined);
+    if (i !== undefined) partners[i] = entry;
+    return i === undefined;
+  });
+  const paired = new Set(partners);
+  return [...right.filter((entry) => !twice.has(entry.record.id) && !paired.has(entry)), ...unpaired];
 }
 
 /** Objects that were unified: the id of one is in the other's `was`, or both were a third. */
-function pairFormer(pairs: Pairs, left: Entries, right: Entries): void {
+function pairFormer(left: Entries, partners: (MergeEntry | undefined)[], rest: Entries): Pairing {
   const someWas = (entries: Entries): boolean => entries.some(({ record }) => record.was !== undefined);
-  if (!someWas(left) && !someWas(right)) return;
-  const taken = new Set(pairs.values());
+  if (rest.length === 0 || (!someWas(rest) && !someWas(left))) return { partners, rest };
   const index = new Map<ObjectId, MergeEntry[]>();
-  for (const entry of right) {
-    if (taken.has(entry)) continue;
-    for (const id of namesOf(entry)) index.set(id, [...(index.get(id) ?? []), entry]);
-  }
-  const candidates: [MergeEntry, MergeEntry][] = [];
-  for (const entry of left) {
-    if (pairs.has(entry)) continue;
-    for (const id of namesOf(entry)) for (const other of index.get(id) ?? []) candidates.push([entry, other]);
-  }
-  for (const [entry, other] of candidates.sort(byPaths)) {
-    if (pairs.has(entry) || taken.has(other)) continue;
-    pairs.set(entry, other);
+  for (const entry of rest) for (const id of namesOf(entry)) index.set(id, [...(index.get(id) ?? []), entry]);
+  const candidates: Candidate[] = [];
+  left.forEach((entry, i) => {
+    if (partners[i] !== undefined) return;
+    for (const id of namesOf(entry)) {
+      for (const other of index.get(id) ?? [])
+        candidates.push({ i, other, paths: inOrder(entry.path, other.path) });
+    }
+  });
+  const taken = new Set<MergeEntry>();
+  for (const { i, other } of candidates.sort(byPaths)) {
+    if (partners[i] !== undefined || taken.has(other)) continue;
+    partners[i] = other;
     taken.add(other);
   }
+  return { partners, rest: rest.filter((entry) => !taken.has(entry)) };
+}
+
+interface Candidate {
+  readonly i: number;
+  readonly other: MergeEntry;
+  readonly paths: readonly [RepoPath, RepoPath];
 }
 
 function namesOf({ record }: MergeEntry): ObjectId[] {
   return [record.id, ...(record.was ?? [])];
 }
 
-/** The same order whichever tree is called left. */
-function byPaths(a: readonly [MergeEntry, MergeEntry], b: readonly [MergeEntry, MergeEntry]): number {
-  const [aLow, aHigh] = sorted(a);
-  const [bLow, bHigh] = sorted(b);
-  return compareNames(aLow, bLow) || compareNames(aHigh, bHigh);
+function inOrder(a: RepoPath, b: RepoPath): [RepoPath, RepoPath] {
+  return compareNames(a, b) <= 0 ? [a, b] : [b, a];
 }
 
-function sorted([a, b]: readonly [MergeEntry, MergeEntry]): [RepoPath, RepoPath] {
-  return compareNames(a.path, b.path) <= 0 ? [a.path, b.path] : [b.path, a.path];
+/** The same order whichever tree is called left. */
+function byPaths({ paths: a }: Candidate, { paths: b }: Candidate): number {
+  return compareNames(a[0], b[0]) || compareNames(a[1], b[1]);
+}
+
+function byPath(a: MergeEntry, b: MergeEntry): number {
+  return compareNames(a.path, b.path);
 }

@@ -1,4 +1,4 @@
-import type { GitId } from '../ids.ts';
+import { BkError } from '../error.ts';
 import type { RepoPath } from '../path.ts';
 import type { Rec } from '../record.ts';
 import { isSameValue, type Later } from './attributes.ts';
@@ -7,26 +7,24 @@ import type { SideFolders } from './folder-moves.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import type { FolderPaths } from './folder-paths.ts';
 import { type Ground, otherSide, SIDES } from './ground.ts';
-import type { ConflictKind, MergeEntry, SideNumber, Version } from './input.ts';
+import type { ConflictKind, MergedEntry, MergeEntry, SideNumber, Version } from './input.ts';
 import type { MergeObject } from './objects.ts';
-import { isMovedOn, mergePlaces, type ObjectPlaces, placesOf } from './places.ts';
+import { isMovedOn, mergePlaces, type Parents } from './places.ts';
 import { laterSide, latest } from './versions.ts';
 
 /** A merged object at the place it is to have; several can be at one path until collisions are settled. */
 export interface Placed {
-  readonly path: RepoPath;
-  readonly record: Rec;
-  /** There if one of the inputs has exactly this record. */
-  readonly blob?: GitId;
+  /** Its record is without the conflict that this merge makes. */
+  readonly entry: MergedEntry;
   /** What it was made of: more than one if objects became one. */
   readonly objects: readonly MergeObject[];
   /** It came to this path by a rename, its own or a folder's. */
   readonly isMoved: boolean;
   /** Contents that do not stay, as objects of their own. */
   readonly losers: readonly Loser[];
-  readonly conflict?: PlaceConflict;
+  readonly conflict: PlaceConflict | undefined;
   /** All three trees have it alike: it keeps its path. */
-  readonly isUntouched?: boolean;
+  readonly isUntouched: boolean;
 }
 
 export interface Loser {
@@ -48,27 +46,41 @@ export interface Folders {
 }
 
 /** Undefined: deleted. */
-export function placeObject(object: MergeObject, folders: Folders, ground: Ground): Placed | undefined {
-  const places = placesOf(object, folders.nodes);
-  const fate = fateOf(object, places);
+export function placeObject(
+  object: MergeObject,
+  parents: Parents,
+  folders: Folders,
+  ground: Ground,
+): Placed | undefined {
+  const fate = fateOf(object, parents);
   if (fate === 'deleted') return undefined;
-  const { path, wanted } = mergePlaces(object, places, folders.paths, ground);
-  const merged = mergeEntries(object, ground);
-  const conflict = fate ?? placeConflict(object, places, wanted, folders);
+  const { path, wanted } = mergePlaces(object, parents, folders.paths, ground);
+  const { made, losers } = mergeEntries(object, ground);
+  const conflict = fate ?? placeConflict(object, parents, wanted, folders);
+  const isMoved = !isOldPath(object, path);
   return {
-    path,
-    ...merged,
+    entry: entryAt(path, made, object),
     objects: [object],
-    isMoved: !isOldPath(object, path),
-    ...(conflict === undefined ? {} : { conflict }),
+    isMoved,
+    losers,
+    conflict,
+    isUntouched: false,
   };
+}
+
+/** An entry of the input itself, if it is the same. */
+function entryAt(path: RepoPath, made: Made, { sides: [first, second] }: MergeObject): MergedEntry {
+  if (made.blob === undefined) return { path, record: made.record };
+  if (first?.path === path && first.blob === made.blob) return first;
+  if (second?.path === path && second.blob === made.blob) return second;
+  return { path, record: made.record, blob: made.blob };
 }
 
 /**
  * A deletion meets what the other side did: an edit, an explicit move or a changed attribute beats it; a changed time
  * or mode, or a folder that carried it along, does not.
  */
-function fateOf(object: MergeObject, places: ObjectPlaces): 'deleted' | PlaceConflict | undefined {
+function fateOf(object: MergeObject, parents: Parents): 'deleted' | PlaceConflict | undefined {
   const { base, sides } = object;
   if (base === undefined) return undefined;
   const [first, second] = sides;
@@ -76,7 +88,7 @@ function fateOf(object: MergeObject, places: ObjectPlaces): 'deleted' | PlaceCon
   const side = first === undefined ? 1 : 0;
   const kept = sides[side];
   if (kept === undefined) return 'deleted';
-  const isWanted = isMovedOn(side, places) || isEdited(base.record, kept.record);
+  const isWanted = isMovedOn(side, object, parents) || isEdited(base.record, kept.record);
   return isWanted ? { kind: 'delete-edit' } : 'deleted';
 }
 
@@ -91,15 +103,15 @@ function isOldPath({ base, sides }: MergeObject, path: RepoPath): boolean {
 
 function placeConflict(
   object: MergeObject,
-  places: ObjectPlaces,
+  parents: Parents,
   wanted: readonly RepoPath[] | undefined,
   folders: Folders,
 ): PlaceConflict | undefined {
   if (wanted !== undefined) return { kind: 'rename-rename', wanted };
   const isSplit = SIDES.some((side) => {
-    const parent = places.sides[side]?.parent;
-    const came =
-      object.base === undefined ? object.sides[otherSide(side)] === undefined : isMovedOn(side, places);
+    const parent = parents.sides[side];
+    const isNew = object.base === undefined && object.sides[otherSide(side)] === undefined;
+    const came = isNew || isMovedOn(side, object, parents);
     return came && parent !== undefined && isInSplit(parent, otherSide(side), folders);
   });
   return isSplit ? { kind: 'directory-rename-split' } : undefined;
@@ -115,32 +127,39 @@ function isInSplit(folder: FolderNode, side: SideNumber, { sides, nodes }: Folde
   return false;
 }
 
+/** A record, with its blob if one of the inputs has exactly this. */
+type Made = Pick<MergedEntry, 'record' | 'blob'>;
+
 /** The record of one object, from as many sides as have it. */
 export function mergeEntries(
-  object: MergeObject,
+  { base, sides }: MergeObject,
   ground: Ground,
-): Pick<Placed, 'record' | 'blob' | 'losers'> {
-  const { base, sides } = object;
+): { made: Made; losers: readonly Loser[] } {
   const [first, second] = sides;
-  if (first === undefined || second === undefined) return asIs((first ?? second) as MergeEntry);
-  if (first.blob === second.blob || second.blob === base?.blob) return asIs(first);
-  if (first.blob === base?.blob) return asIs(second);
-  const merged = mergeRecords(base?.record, first.record, second.record, laterOf(first, second, ground));
-  const same = [first, second, base].find((entry) => entry && isSameRecord(entry.record, merged.record));
-  const loser = merged.loser;
-  const losers = loser && [
-    { record: loser.record, version: ground.facts.version(loser.side, sides[loser.side] as MergeEntry) },
-  ];
-  return { ...(same === undefined ? { record: merged.record } : asIs(same)), losers: losers ?? [] };
+  const one = first ?? second;
+  if (one === undefined) throw new BkError('bug', 'an object that no side has');
+  if (first === undefined || second === undefined) return { made: one, losers: NONE };
+  if (first.blob === second.blob || second.blob === base?.blob) return { made: first, losers: NONE };
+  if (first.blob === base?.blob) return { made: second, losers: NONE };
+  const { record, loser } = mergeRecords(
+    base?.record,
+    first.record,
+    second.record,
+    laterOf(first, second, ground),
+  );
+  const made = [first, second, base].find((entry) => entry && isSameRecord(entry.record, record)) ?? {
+    record,
+  };
+  if (loser === undefined) return { made, losers: NONE };
+  const version = ground.facts.version(loser.side, sides[loser.side] as MergeEntry);
+  return { made, losers: [{ record: loser.record, version }] };
 }
+
+const NONE: readonly Loser[] = [];
 
 function laterOf(first: MergeEntry, second: MergeEntry, ground: Ground): Later {
   let side: SideNumber | undefined;
   return () => (side ??= laterSide(ground.facts, first, second));
-}
-
-function asIs({ record, blob }: MergeEntry): { record: Rec; blob: GitId; losers: readonly Loser[] } {
-  return { record, blob, losers: [] };
 }
 
 /** The newest version that a side made of any of its objects; undefined: no side changed it. */

@@ -1,20 +1,16 @@
-import { compareNames, type EncodedName, joinPath, nameOf, parentOf, type RepoPath } from '../path.ts';
+import { compareNames, type EncodedName, joinPath, nameOf, type RepoPath } from '../path.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import type { FolderPaths } from './folder-paths.ts';
-import { type Ground, SIDES } from './ground.ts';
+import type { Ground } from './ground.ts';
 import type { MergeEntry, SideNumber } from './input.ts';
 import type { MergeObject } from './objects.ts';
+import { parentReader } from './parent-reader.ts';
 import { laterSide } from './versions.ts';
 
-/** Where an object is: in a folder, whatever that is called, under a name. */
-export interface Place {
-  readonly parent: FolderNode;
-  readonly name: EncodedName;
-}
-
-export interface ObjectPlaces {
-  readonly base: Place | undefined;
-  readonly sides: readonly [Place | undefined, Place | undefined];
+/** The folders an object is in, whatever they are called there. */
+export interface Parents {
+  readonly base: FolderNode | undefined;
+  readonly sides: readonly [FolderNode | undefined, FolderNode | undefined];
 }
 
 export interface MergedPlace {
@@ -23,51 +19,61 @@ export interface MergedPlace {
   readonly wanted?: readonly RepoPath[];
 }
 
-export function placesOf(object: MergeObject, nodes: FolderNodes): ObjectPlaces {
-  const base = object.base && {
-    parent: nodes.inBase(parentOf(object.base.path)),
-    name: nameOf(object.base.path),
+/** Finds parents. Objects of one folder mostly come one after the other, and then nothing is looked up again. */
+export function parentFinder(nodes: FolderNodes): (object: MergeObject) => Parents {
+  const [inBase, onFirst, onSecond] = [parentReader(), parentReader(), parentReader()];
+  let last: readonly [RepoPath | undefined, RepoPath | undefined, RepoPath | undefined] | undefined;
+  let parents: Parents = { base: undefined, sides: [undefined, undefined] };
+  return ({ base, sides: [first, second] }) => {
+    const paths = [
+      base && inBase(base.path),
+      first && onFirst(first.path),
+      second && onSecond(second.path),
+    ] as const;
+    if (last !== undefined && last[0] === paths[0] && last[1] === paths[1] && last[2] === paths[2])
+      return parents;
+    last = paths;
+    const before = paths[0] === undefined ? undefined : nodes.inBase(paths[0]);
+    const on = (side: SideNumber, path: RepoPath | undefined): FolderNode | undefined =>
+      path === undefined ? undefined : nodes.parentOnSide(side, path, before);
+    parents = { base: before, sides: [on(0, paths[1]), on(1, paths[2])] };
+    return parents;
   };
-  const placeOn = (side: SideNumber): Place | undefined => {
-    const entry = object.sides[side];
-    if (entry === undefined) return undefined;
-    return { parent: nodes.parentOnSide(side, parentOf(entry.path), base?.parent), name: nameOf(entry.path) };
-  };
-  return { base, sides: [placeOn(0), placeOn(1)] };
 }
 
 /** Whether a side moved or renamed the object itself: not if its folder was moved. */
-export function isMovedOn(side: SideNumber, { base, sides }: ObjectPlaces): boolean {
-  const place = sides[side];
-  if (base === undefined || place === undefined) return false;
-  return place.parent !== base.parent || place.name !== base.name;
+export function isMovedOn(side: SideNumber, { base, sides }: MergeObject, parents: Parents): boolean {
+  const now = sides[side];
+  if (base === undefined || now === undefined) return false;
+  return parents.sides[side] !== parents.base || nameOf(now.path) !== nameOf(base.path);
 }
 
 /** Folder and name are merged each by itself; of two that both sides changed, the later version's is taken. */
 export function mergePlaces(
-  object: MergeObject,
-  { base, sides }: ObjectPlaces,
+  { base, sides: [first, second] }: MergeObject,
+  parents: Parents,
   paths: FolderPaths,
   ground: Ground,
 ): MergedPlace {
-  const [first, second] = sides;
-  const one = first ?? second;
-  if (one === undefined) throw new Error('an object that is nowhere has no place');
-  if (first === undefined || second === undefined)
-    return { path: joinPath(paths.pathOf(one.parent), one.name) };
+  const [left, right] = parents.sides;
+  if (first === undefined || second === undefined || left === undefined || right === undefined) {
+    const [entry, parent] = first === undefined ? [second, right] : [first, left];
+    return { path: placeIn(parent as FolderNode, nameOf((entry as MergeEntry).path), paths) };
+  }
   let later: SideNumber | undefined;
   const choose = <T>(before: T | undefined, a: T, b: T): T => {
     if (a === b || b === before) return a;
     if (a === before) return b;
-    later ??= laterSide(ground.facts, object.sides[0] as MergeEntry, object.sides[1] as MergeEntry);
+    later ??= laterSide(ground.facts, first, second);
     return later === 0 ? a : b;
   };
-  const parent = choose(base?.parent, first.parent, second.parent);
-  const path = joinPath(paths.pathOf(parent), choose(base?.name, first.name, second.name));
+  const name = choose(base && nameOf(base.path), nameOf(first.path), nameOf(second.path));
+  const path = placeIn(choose(parents.base, left, right), name, paths);
   if (later === undefined) return { path };
-  const wanted = SIDES.map((side) => {
-    const place = sides[side] as Place;
-    return joinPath(paths.pathOf(place.parent), place.name);
-  });
+  const wanted = [placeIn(left, nameOf(first.path), paths), placeIn(right, nameOf(second.path), paths)];
   return wanted[0] === wanted[1] ? { path } : { path, wanted: wanted.sort(compareNames) };
+}
+
+function placeIn(parent: FolderNode, name: EncodedName, paths: FolderPaths): RepoPath {
+  return joinPath(paths.pathOf(parent), name);
 }
