@@ -27,6 +27,7 @@ export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './listing.ts';
+export * from './merge/graph.ts';
 export * from './merge/input.ts';
 export { mergeTrees } from './merge/merge.ts';
 export * from './mtime.ts';
