@@ -17,7 +17,7 @@ import {
   type TreeChange,
   type WholeMove,
 } from '@bk/core';
-import type { HistoryReader, TreeEntry } from '@bk/store';
+import type { ObjectReader, TreeEntry } from '@bk/store';
 import { recordReader } from '../history/differences.ts';
 import { factsOf } from '../recover/versions.ts';
 
@@ -42,7 +42,7 @@ export interface WholeFolders {
  * under another path are moved as a whole, whatever is in them, and their records are not read.
  */
 export function treeChange(
-  history: HistoryReader,
+  history: ObjectReader,
   before: GitId | undefined,
   after: GitId | undefined,
   whole: WholeFolders,
@@ -65,7 +65,7 @@ interface Node {
 type Side = 'before' | 'after';
 
 class Comparison {
-  readonly #history: HistoryReader;
+  readonly #history: ObjectReader;
   readonly #whole: WholeFolders;
   readonly #record: (blob: GitId) => Rec;
   readonly #entries = new Map<GitId, readonly TreeEntry[]>();
@@ -76,7 +76,7 @@ class Comparison {
   };
   readonly #trees = new Map<RepoPath, GitId>();
 
-  constructor(history: HistoryReader, whole: WholeFolders) {
+  constructor(history: ObjectReader, whole: WholeFolders) {
     this.#history = history;
     this.#whole = whole;
     this.#record = recordReader(history);

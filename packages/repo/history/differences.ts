@@ -12,7 +12,7 @@ import {
   type RepoPath,
   summaryOf,
 } from '@bk/core';
-import { diffTrees, findInTree, type HistoryReader, walkTree } from '@bk/store';
+import { diffTrees, findInTree, type HistoryReader, type ObjectReader, walkTree } from '@bk/store';
 
 /** Of a file its own path, of a folder's record (`.bkdir`) the folder's. */
 export function recordPath(blob: RepoPath): RepoPath {
@@ -37,7 +37,7 @@ export function recordsBetween(
 }
 
 /** Reads records, each blob once. */
-export function recordReader(history: HistoryReader): (blob: GitId) => Rec {
+export function recordReader(history: Pick<ObjectReader, 'readBlobText'>): (blob: GitId) => Rec {
   const known = new Map<GitId, Rec>();
   return (blob) => {
     let record = known.get(blob);

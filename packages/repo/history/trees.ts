@@ -10,7 +10,7 @@ import {
   type RepoPath,
   ROOT,
 } from '@bk/core';
-import type { HistoryReader, PackWriter, TreeEntry } from '@bk/store';
+import type { ObjectReader, ObjectSink, TreeEntry } from '@bk/store';
 
 /** A folder's own record comes only if nothing else is left in it, or goes only if something else is. */
 export type When = 'always' | 'if-bare' | 'if-filled';
@@ -108,8 +108,8 @@ export interface Written {
 }
 
 interface WriteOptions {
-  readonly reader: HistoryReader;
-  readonly writer: PackWriter;
+  readonly reader: Pick<ObjectReader, 'readTree'>;
+  readonly writer: Pick<ObjectSink, 'addTree'>;
   readonly root: GitId | undefined;
 }
 
@@ -204,7 +204,11 @@ function inTheWay(path: RepoPath): BkError {
 }
 
 /** The tree of a folder in a commit's tree; undefined if it has none. */
-export function treeAt(reader: HistoryReader, root: GitId | undefined, path: RepoPath): GitId | undefined {
+export function treeAt(
+  reader: Pick<ObjectReader, 'readTree'>,
+  root: GitId | undefined,
+  path: RepoPath,
+): GitId | undefined {
   let tree = root;
   let at = ROOT;
   for (const name of path === ROOT ? [] : path.split('/')) {

@@ -12,7 +12,7 @@ import {
   type Subset,
   selectorOf,
 } from '@bk/core';
-import { findInTree, type HistoryReader, walkTree } from '@bk/store';
+import { findInTree, type ObjectReader, walkTree } from '@bk/store';
 
 /** Name of a nested project's own git folder, as it is spelled in the history. */
 const GIT_OWNED = '%2Egit';
@@ -21,7 +21,7 @@ const GIT_OWNED = '%2Egit';
  * A subset's selector for a tree of the history, entities included, as core's selectorFor, without reading the records of files. Cost: a read of each folder's tree, and nothing if
  * everything is wanted.
  */
-export function treeSelector(reader: HistoryReader, tree: GitId, subset: Subset): Selector {
+export function treeSelector(reader: ObjectReader, tree: GitId, subset: Subset): Selector {
   if (isEverything(subset)) return selectorOf(subset);
   return selectorOf(subset, {
     roots: entityRoots(reader, tree),
@@ -29,7 +29,7 @@ export function treeSelector(reader: HistoryReader, tree: GitId, subset: Subset)
   });
 }
 
-function entityRoots(reader: HistoryReader, tree: GitId): Set<RepoPath> {
+function entityRoots(reader: ObjectReader, tree: GitId): Set<RepoPath> {
   const roots = new Set<RepoPath>();
   const waiting = [{ folder: ROOT, id: tree }];
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
@@ -43,11 +43,11 @@ function entityRoots(reader: HistoryReader, tree: GitId): Set<RepoPath> {
   return roots;
 }
 
-function isEntity(reader: HistoryReader, blob: GitId): boolean {
+function isEntity(reader: ObjectReader, blob: GitId): boolean {
   return parseRecord(reader.readBlobText(blob)).entity !== undefined;
 }
 
-function* filesBelow(reader: HistoryReader, tree: GitId, root: RepoPath): Generator<RepoPath> {
+function* filesBelow(reader: ObjectReader, tree: GitId, root: RepoPath): Generator<RepoPath> {
   const found = findInTree(reader, tree, root);
   if (found?.kind !== 'tree') return;
   for (const { path } of walkTree(reader, found.id, root)) if (nameOf(path) !== DIRECTORY_RECORD) yield path;

@@ -14,6 +14,9 @@ const DEEPEST_DELTA = 4096;
 const MOST_DELTA_BYTES = MAX_OBJECT_BYTES;
 const BASE_CACHE_BYTES = 16 * 1024 * 1024;
 
+/** What can be asked of the history, and of new objects over it. */
+export type ObjectReader = Pick<HistoryReader, 'readTree' | 'readBlobText' | 'readCommit'>;
+
 interface GitObject {
   readonly kind: GitKind;
   readonly data: Buffer;

@@ -207,7 +207,11 @@ function presentOf(entries: readonly TreeEntry[]): GitId | undefined {
 }
 
 /** Whether `ancestor` is `commit` or comes before it. */
-export function isAncestor(reader: HistoryReader, ancestor: GitId, commit: GitId): boolean {
+export function isAncestor(
+  reader: Pick<HistoryReader, 'readCommit'>,
+  ancestor: GitId,
+  commit: GitId,
+): boolean {
   const seen = new Set<GitId>();
   const waiting = [commit];
   for (let id = waiting.pop(); id !== undefined; id = waiting.pop()) {
