@@ -84,6 +84,8 @@ function mergeContent(
 /** What two sides know about one and the same content. */
 function mergeKnowledge(base: Rec | undefined, first: Rec, second: Rec, later: Later): Fields {
   return {
+    size: mergeValue(base?.size, first.size, second.size, later),
+    target: mergeValue(base?.target, first.target, second.target, later),
     mtime: mergeMtime(base?.mtime, first.mtime, second.mtime),
     hashes: mergeKeys(base?.hashes, first.hashes, second.hashes, (_key, old, a, b) =>
       mergeValue(old, a, b, later),
