@@ -29,6 +29,11 @@ export class FolderPaths {
     return path;
   }
 
+  /** All folders that were asked for, and those around them. */
+  known(): Iterable<readonly [FolderNode, RepoPath]> {
+    return this.#paths;
+  }
+
   /** Folders that both sides moved, each to another place; those whose move was undone too. */
   disputed(): readonly FolderNode[] {
     return [...this.#disputed];

@@ -1,14 +1,15 @@
-import type { JsonObject } from '../json.ts';
-import { compareNames, type RepoPath } from '../path.ts';
-import { type Contested, type Settled, settleCollisions, type VersionAt } from './collide.ts';
+import type { RepoPath } from '../path.ts';
+import { findCaseConflicts } from './case.ts';
+import { settleCollisions } from './collide.ts';
 import { recogniseMoves } from './folder-moves.ts';
 import { FolderNodes } from './folder-nodes.ts';
 import { FolderPaths } from './folder-paths.ts';
 import { dropNeedless, foldersAbove, placeFolderRecords } from './folder-records.ts';
-import { type Ground, prepareGround } from './ground.ts';
-import type { ConflictKind, MergeConflict, Merged, MergedEntry, MergeFacts, MergeInput } from './input.ts';
+import { type Ground, prepareGround, SIDES } from './ground.ts';
+import type { Merged, MergeFacts, MergeInput } from './input.ts';
 import { type Folders, type Placed, placeObject } from './placed.ts';
 import { parentFinder } from './places.ts';
+import { type OpenConflict, reportMerged } from './report.ts';
 
 /**
  * The three-way merge of trees (SPEC 6), per object and per field. Always completes; what cannot be decided by facts is
@@ -28,7 +29,14 @@ export function mergeTrees(input: MergeInput, facts: MergeFacts): Merged {
   const records = dropNeedless(ofFolders, filled, ground);
   for (const { entry } of records) filled.add(entry.path);
   const settled = settleCollisions(placed, filled, ground);
-  return report(ground, settled, [...settled.free, ...records], folderConflicts(folders));
+  const { alike } = ground;
+  const { contested } = settled;
+  const open = [...folderConflicts(folders, filled), ...caseConflicts(settled.free, folders, filled, ground)];
+  return reportMerged(
+    { alike, free: [...settled.free, ...records], contested, added: [] },
+    settled.conflicts,
+    open,
+  );
 }
 
 function mergeFolders(ground: Ground): Folders {
@@ -37,47 +45,24 @@ function mergeFolders(ground: Ground): Folders {
   return { sides, nodes, paths: new FolderPaths(nodes, ground) };
 }
 
-function folderConflicts({ sides, nodes, paths }: Folders): MergeConflict[] {
+/** Folders that both sides renamed, each in its own way. */
+function folderConflicts({ sides, nodes, paths }: Folders, filled: ReadonlySet<RepoPath>): OpenConflict[] {
   for (const path of sides[0].moves.keys()) if (sides[1].moves.has(path)) paths.pathOf(nodes.inBase(path));
-  return paths.disputed().map((folder) => ({ path: paths.pathOf(folder), kind: 'rename-rename', kept: [] }));
+  return paths.disputed().flatMap((folder): OpenConflict[] => {
+    const path = paths.pathOf(folder);
+    const versions = SIDES.flatMap((side) => nodes.pathOn(side, folder) ?? []);
+    return filled.has(path) ? [{ path, kind: 'rename-rename', kept: [], versions }] : [];
+  });
 }
 
-function report(
-  { alike }: Ground,
-  { contested, conflicts }: Settled,
-  free: readonly Placed[],
-  others: readonly MergeConflict[],
-): Merged {
-  const entries: MergedEntry[] = alike.map(({ path, record, blob }) => ({ path, record, blob }));
-  const all = [...conflicts, ...others];
-  for (const { entry, conflict } of free) {
-    if (conflict === undefined) entries.push(entry);
-    else {
-      const { path, record } = entry;
-      const versions = (conflict.wanted ?? [path]).map((wanted) => ({ path: wanted, record }));
-      entries.push(withConflict({ path, record, kind: conflict.kind, versions }));
-      all.push({ path, kind: conflict.kind, kept: [] });
-    }
-  }
-  for (const entry of contested) entries.push(withConflict(entry));
-  return { entries: entries.sort(byPath), conflicts: all.sort(byPathAndKind) };
-}
-
-function withConflict({ path, record, kind, versions }: Contested): MergedEntry {
-  return { path, record: { ...record, conflict: conflictField(kind, versions) } };
-}
-
-function conflictField(kind: ConflictKind, versions: readonly VersionAt[]): JsonObject {
-  const sorted = versions
-    .map(({ path, record }) => (record.blake3 === undefined ? { path } : { path, blake3: record.blake3 }))
-    .sort((a, b) => compareNames(a.path, b.path) || compareNames(a.blake3 ?? '', b.blake3 ?? ''));
-  return { kind, versions: sorted };
-}
-
-function byPath(a: { readonly path: RepoPath }, b: { readonly path: RepoPath }): number {
-  return compareNames(a.path, b.path);
-}
-
-function byPathAndKind(a: MergeConflict, b: MergeConflict): number {
-  return compareNames(a.path, b.path) || compareNames(a.kind, b.kind);
+function caseConflicts(
+  files: readonly Placed[],
+  { nodes, paths }: Folders,
+  filled: ReadonlySet<RepoPath>,
+  ground: Ground,
+): OpenConflict[] {
+  const known = [...paths.known()].filter(([, path]) => filled.has(path));
+  return findCaseConflicts(files, { nodes, paths: known }, ground).map(({ path, others }) => {
+    return { path, kind: 'case', kept: others, versions: [path, ...others] };
+  });
 }
