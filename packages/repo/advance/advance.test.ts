@@ -124,6 +124,42 @@ describe('advance, with care', () => {
     expect(fs.readFileSync(b.at('docs/a'), 'utf8')).toBe('mine');
   });
 
+  it('leaves a project alone in which git is at work: nothing is done', async () => {
+    const project = (tree: TestTree) => {
+      small(tree);
+      tree.write('work/app/.git/HEAD', 'ref: refs/heads/main');
+      tree.write('work/app/src', 'source');
+    };
+    await twins(project);
+    a.mv('work', 'projects');
+    await a.commit();
+    const head = await b.with((repo) => repo.head);
+    b.write('work/app/.git/index.lock', '');
+    await expect(follow()).rejects.toMatchObject({ code: 'refused', path: 'work/app' });
+    fs.unlinkSync(b.at('work/app/.git/index.lock'));
+    expect(await b.changes()).toEqual([]);
+    expect(await b.with((repo) => repo.head)).toBe(head);
+    await follow();
+    expect(fs.readFileSync(b.at('projects/app/src'), 'utf8')).toBe('source');
+    expect(await b.changes()).toEqual([]);
+  });
+
+  it('a project in which git is at work keeps nothing back that does not touch it', async () => {
+    await twins((tree) => {
+      small(tree);
+      tree.write('.bkignore', '*.lock');
+      tree.write('app/.git/HEAD', 'ref: refs/heads/main');
+    });
+    b.write('app/.git/index.lock', '');
+    a.write('docs/a', 'edited');
+    await a.commit();
+    expect(await follow()).toMatchObject({ applied: { updated: 1 } });
+    expect(await b.changes()).toEqual([]);
+    a.write('app/.git/HEAD', 'ref: refs/heads/other');
+    await a.commit();
+    await expect(follow()).rejects.toMatchObject({ code: 'refused', path: 'app' });
+  });
+
   it('refuses what is no later commit', async () => {
     await twins(small);
     a.write('top', 'a');

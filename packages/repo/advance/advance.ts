@@ -14,9 +14,9 @@ import {
   type StepResult,
   type TreePlan,
 } from '@bk/core';
-import { isAncestor, PackWriter } from '@bk/store';
+import { isAncestor, type ObjectReader, type Overlay, PackWriter } from '@bk/store';
 import type { Context } from '../context.ts';
-import { type Brought, bring } from '../exchange/bring.ts';
+import { type Brought, bringFirstFrom, type NearestFirst } from '../exchange/bring.ts';
 import { lookAtPlaced } from '../get/placed.ts';
 import { signatureOf } from '../history/signature.ts';
 import { refreshIndex, unchangedEntries } from '../index/refresh.ts';
@@ -24,21 +24,22 @@ import { compareWithHead } from '../observe/compare.ts';
 import type { Decision } from '../observe/decide.ts';
 import { Pool } from '../observe/pool.ts';
 import { trustedSubset } from '../peers/host-options.ts';
-import type { OpenRemote } from '../peers/peers.ts';
 import { setAbsent, setPresent } from '../presence/absence.ts';
 import { addPresence, movePresence, publishPresence } from '../presence/presence.ts';
 import { presentTree } from '../presence/present-tree.ts';
 import { MAIN, type Repository } from '../repository.ts';
 import { applyPlan, mayGiveSpecial } from '../safety/transaction.ts';
 import { treeSelector } from '../subset/tree.ts';
+import { refuseBusyProjects } from './busy.ts';
 import { DiskState, refuseUnlessClean, touches } from './disk.ts';
 import { lookAtArrived } from './look.ts';
 import { advancedRows } from './rows.ts';
 import { type HistoryChange, treeChange } from './tree.ts';
 
-export interface AdvanceOptions {
-  /** Where contents may come from that are not here. */
-  readonly from: readonly OpenRemote[];
+/** `from`, `others`: where contents may come from that are not here. */
+export interface AdvanceOptions extends NearestFirst {
+  /** The commit and what it needs, if it is not in the history yet: written just before the first file is touched. */
+  readonly objects?: Overlay;
   readonly allowMassDelete?: boolean;
   readonly dryRun?: boolean;
 }
@@ -75,20 +76,21 @@ export async function advance(
   context: Context,
 ): Promise<Advanced> {
   if (options.dryRun !== true) repo.beginWriting();
-  const { head, history } = repo;
-  if (head !== undefined && isAncestor(history, to, head)) {
+  const { head } = repo;
+  const reader = options.objects ?? repo.history;
+  if (head !== undefined && isAncestor(reader, to, head)) {
     // One that was killed after its head had moved did not come to say what is here.
     if (options.dryRun !== true) publishPresence(repo, context);
     return { result: 'up-to-date', commit: head, ...NOTHING };
   }
-  if (head !== undefined && !isAncestor(history, head, to))
+  if (head !== undefined && !isAncestor(reader, head, to))
     throw new BkError('refused', 'refused: both sides have commits of their own', {
       hint: 'they have to be merged; nothing was changed',
     });
   const decision = await observeClean(repo, options.dryRun === true, context);
   const disk = new DiskState(repo, decision);
   try {
-    return await follow({ repo, to, disk, decision, options, context });
+    return await follow({ repo, to, reader, disk, decision, options, context });
   } finally {
     disk.close();
   }
@@ -97,6 +99,8 @@ export async function advance(
 interface Following {
   readonly repo: Repository;
   readonly to: GitId;
+  /** Knows the commit that is followed. */
+  readonly reader: ObjectReader;
   readonly disk: DiskState;
   readonly decision: Decision;
   readonly options: AdvanceOptions;
@@ -106,14 +110,17 @@ interface Following {
 async function follow(given: Following): Promise<Advanced> {
   const { repo, to, decision, options, context } = given;
   const change = changeOf(given);
-  refuseUnlessClean(decision, touches(pathsOf(change)));
+  const touched = touches(pathsOf(change));
+  refuseBusyProjects(repo, touched);
+  refuseUnlessClean(decision, touched);
   const wish = plan(given, change, (file) => ({ source: '', how: 'copy', ...contentOf(file) }));
   refuseAbsurd(given, wish);
   if (options.dryRun === true)
     return { result: 'fast-forward', commit: to, ...NOTHING, applied: wish.applied };
-  const brought = await bring(repo, wish.needs.map(contentOf), options.from, context);
+  const brought = await bringFirstFrom(repo, wish.needs.map(contentOf), options, context);
   const made = wish.needs.length === 0 ? wish : plan(given, change, (file) => sourceOf(brought, file));
   checkPlan(change, made, given.disk.isHere);
+  if (options.objects !== undefined) write(repo, options.objects);
   const results = apply(given, change, made);
   repo.movedTo(to);
   await record(given, change, { plan: made, results });
@@ -143,12 +150,24 @@ async function observeClean(repo: Repository, dryRun: boolean, context: Context)
   return decision;
 }
 
-function changeOf({ repo, to, disk }: Following): HistoryChange {
-  const { history, head } = repo;
-  const after = history.readCommit(to).tree;
-  const before = head === undefined ? undefined : history.readCommit(head).tree;
-  const { mayContain } = treeSelector(history, after, trustedSubset(repo));
-  return treeChange(history, before, after, { stateOf: disk.stateOf, holdsMore: disk.holdsMore, mayContain });
+/** Makes new objects part of the history, durably. Nothing leads to them until the head moves. */
+function write({ layout, history }: Repository, objects: Overlay): void {
+  const writer = new PackWriter(layout.history, layout.staging, { reader: history });
+  try {
+    objects.writeTo(writer);
+    writer.finish();
+  } finally {
+    writer.abort();
+  }
+  history.refresh();
+}
+
+function changeOf({ repo, to, reader, disk }: Following): HistoryChange {
+  const { head } = repo;
+  const after = reader.readCommit(to).tree;
+  const before = head === undefined ? undefined : reader.readCommit(head).tree;
+  const { mayContain } = treeSelector(reader, after, trustedSubset(repo));
+  return treeChange(reader, before, after, { stateOf: disk.stateOf, holdsMore: disk.holdsMore, mayContain });
 }
 
 /** Of all that leaves, comes or moves. */
@@ -159,15 +178,15 @@ function* pathsOf({ before, after, moved }: HistoryChange): Generator<RepoPath> 
 }
 
 function plan(
-  { repo, to, disk }: Following,
+  { repo, to, reader, disk }: Following,
   change: HistoryChange,
   contentOf: (file: FileAt) => PlacedContent | undefined,
 ): TreePlan {
-  const { history, head } = repo;
+  const { head } = repo;
   const subset = trustedSubset(repo);
-  const { wants } = treeSelector(history, history.readCommit(to).tree, subset);
+  const { wants } = treeSelector(reader, reader.readCommit(to).tree, subset);
   const wanted =
-    head === undefined ? () => false : treeSelector(history, history.readCommit(head).tree, subset).wants;
+    head === undefined ? () => false : treeSelector(reader, reader.readCommit(head).tree, subset).wants;
   const { isHere, holdsMore, expect } = disk;
   return planBetween(change, { isHere, holdsMore, expect, wants, wanted, contentOf });
 }

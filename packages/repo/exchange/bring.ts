@@ -156,3 +156,29 @@ export async function bringFromRemotes(
     await closeAll(open);
   }
 }
+
+export interface NearestFirst {
+  readonly from: readonly OpenRemote[];
+  /** Opens further ones; asked only if something cannot be had from these. Whoever gives them closes them. */
+  readonly others?: () => Promise<readonly OpenRemote[]>;
+}
+
+/** As bring: from these remotes, and what they do not have from whoever else is within reach. */
+export async function bringFirstFrom(
+  repo: Repository,
+  wanted: readonly Content[],
+  { from, others }: NearestFirst,
+  context: Context,
+): Promise<Brought> {
+  const first = await bring(repo, wanted, from, context);
+  const further = first.missing.size === 0 ? [] : ((await others?.()) ?? []);
+  if (further.length === 0) return first;
+  const more = await bring(repo, wanted, further, context);
+  const files = first.transferred.files + more.transferred.files;
+  const bytes = first.transferred.bytes + more.transferred.bytes;
+  const reasons = [...more.missing].map(([blake3, reason]) => {
+    const told = from.length === 0 ? [reason] : [first.missing.get(blake3), reason];
+    return [blake3, told.filter((one) => one !== undefined).join('; ')] as const;
+  });
+  return { ...more, missing: new Map(reasons), transferred: { files, bytes } };
+}

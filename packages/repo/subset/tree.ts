@@ -1,5 +1,6 @@
 import {
   DIRECTORY_RECORD,
+  type EncodedName,
   type GitId,
   isEverything,
   joinPath,
@@ -15,7 +16,7 @@ import {
 import { findInTree, type ObjectReader, walkTree } from '@bk/store';
 
 /** Name of a nested project's own git folder, as it is spelled in the history. */
-const GIT_OWNED = '%2Egit';
+export const GIT_OWNED = '%2Egit' as EncodedName;
 
 /**
  * A subset's selector for a tree of the history, entities included, as core's selectorFor, without reading the records of files. Cost: a read of each folder's tree, and nothing if
