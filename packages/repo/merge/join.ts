@@ -1,0 +1,91 @@
+import {
+  type GitId,
+  type Merged,
+  type MergeFacts,
+  type MergeInput,
+  mergeBases,
+  mergeTrees,
+  type SideNumber,
+} from '@bk/core';
+import { type HistoryReader, type ObjectReader, type ObjectSink, Overlay } from '@bk/store';
+import { recordReader } from '../history/differences.ts';
+import { type MergeTrees, mergeInput, treeFacts } from './trees.ts';
+import { SideVersions } from './versions.ts';
+import { mergeCommit, writeMerged } from './write.ts';
+
+/** What became of two commits. */
+export interface Joined {
+  readonly commit: GitId;
+  /** By id. */
+  readonly parents: readonly [GitId, GitId];
+  /** The best common ancestors; none: the histories had nothing in common. */
+  readonly bases: readonly GitId[];
+  readonly conflicts: Merged['conflicts'];
+  /** What is new: the commit, its trees and records. Nothing of it is in the history yet. */
+  readonly objects: Overlay;
+}
+
+/** Merges two commits, in memory. The same whichever of the two comes first. */
+export function join(history: HistoryReader, one: GitId, other: GitId): Joined {
+  const joining = new Joining(history);
+  const objects = new Overlay(history);
+  return { ...joining.join(sorted(one, other), objects), objects };
+}
+
+function sorted(one: GitId, other: GitId): readonly [GitId, GitId] {
+  return one < other ? [one, other] : [other, one];
+}
+
+/** Virtual bases are kept apart from the result: they never become part of the history. */
+class Joining {
+  readonly #virtual: Overlay;
+  readonly #read: ReturnType<typeof recordReader>;
+
+  constructor(history: HistoryReader) {
+    this.#virtual = new Overlay(history);
+    this.#read = recordReader(this.#virtual);
+  }
+
+  join(parents: readonly [GitId, GitId], writer: ObjectSink): Omit<Joined, 'objects'> {
+    const reader = this.#virtual;
+    const bases = this.#bases(parents);
+    const base = this.#single(bases);
+    const [x, y] = parents.map((id) => reader.readCommit(id).tree) as [GitId, GitId];
+    const trees: MergeTrees = {
+      base: base === undefined ? undefined : reader.readCommit(base).tree,
+      sides: [x, y],
+    };
+    const input: MergeInput = mergeInput(reader, trees, this.#read);
+    const merged = mergeTrees(input, this.#facts(trees, parents));
+    const tree = writeMerged(merged, input, { reader, writer, sides: trees.sides });
+    const commit = writer.addCommit(mergeCommit(reader, parents, tree));
+    return { commit, parents, bases, conflicts: merged.conflicts };
+  }
+
+  #bases([one, other]: readonly [GitId, GitId]): GitId[] {
+    const graph = (id: GitId) => {
+      const { parents, committer } = this.#virtual.readCommit(id);
+      return { parents, timeSec: committer.timeSec };
+    };
+    return mergeBases(graph, one, other);
+  }
+
+  /** Several bases are merged first, recursively: oldest first, ties by id (SPEC 6). */
+  #single([first, ...others]: readonly GitId[]): GitId | undefined {
+    let base = first;
+    for (const next of others) base = this.join(sorted(base!, next), this.#virtual).commit;
+    return base;
+  }
+
+  #facts(trees: MergeTrees, [one, other]: readonly [GitId, GitId]): MergeFacts {
+    const reader: ObjectReader = this.#virtual;
+    const versions = [
+      new SideVersions(reader, this.#read, { side: one, other }),
+      new SideVersions(reader, this.#read, { side: other, other: one }),
+    ] as const;
+    return {
+      ...treeFacts(reader, trees, this.#read),
+      version: (side: SideNumber, object) => versions[side].of(object),
+    };
+  }
+}
