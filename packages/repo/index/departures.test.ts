@@ -1,4 +1,6 @@
-import type { GitId } from '@bk/core';
+import type { GitId, Rec } from '@bk/core';
+import { type DepartedRow, isAncestor } from '@bk/store';
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { file, folder, idOf, type MadePast, newPast, own } from '../past.fixture.ts';
 import { departedSince } from './departures.ts';
@@ -72,21 +74,90 @@ describe('what left the head', () => {
     expect(told(past).rows).toEqual([['d', 'deleted', false, idOf(1), gone]]);
   });
 
-  test('only along the first parents: what another line had and lost is not ours', () => {
+  test('of a merge: what a side let go of in its commit, and at the merge what only the merge gave up', () => {
     using past = newPast();
-    const base = past.commit({ a: file(1), b: file(2) });
-    const theirs = past.commit({ a: file(1), b: file(2), c: file(3) });
-    const theirs2 = past.commit({ b: file(2, 'theirs') }, confirmed);
-    past.repo.head = base;
-    past.git('update-ref', 'refs/heads/main', base);
-    const ours = past.commit({ a: file(1), b: file(2), d: file(4) });
-    const merge = past.commit({ b: file(2, 'theirs'), d: file(4) }, { parents: [ours, theirs2] });
-    expect(told(past).rows).toEqual([
-      ['a', 'deleted', false, idOf(1), merge],
-      ['b', 'replaced', false, idOf(2), merge],
-    ]);
-    expect(told(past, theirs).continues).toBe(false);
-    expect(told(past, ours)).toMatchObject({ continues: true });
+    const base = past.commit({ a: file(1), b: file(2), e: file(5) });
+    const theirs = past.commit({ a: file(1), b: file(2), c: file(3), e: file(5) });
+    const theirs2 = past.commit({ b: file(2, 'theirs'), e: file(5) }, confirmed);
+    const ours = past.commit({ a: file(1), b: file(2), d: file(4) }, { parents: [base] });
+    const expected = [
+      ['a', 'deleted', true, idOf(1), theirs2],
+      ['b', 'replaced', false, idOf(2), theirs2],
+      ['c', 'deleted', true, idOf(3), theirs2],
+      ['e', 'deleted', false, idOf(5), ours],
+    ];
+    const sorted = (from?: GitId) => told(past, from).rows.sort((x, y) => (x[0]! < y[0]! ? -1 : 1));
+    for (const parents of [
+      [ours, theirs2],
+      [theirs2, ours],
+    ]) {
+      const merge = past.commit({ b: file(2, 'theirs') }, { parents });
+      expect(sorted()).toEqual([
+        ...expected.slice(0, 3),
+        ['d', 'deleted', false, idOf(4), merge],
+        expected[3],
+      ]);
+      expect(sorted(theirs2)).toEqual([['d', 'deleted', false, idOf(4), merge], expected[3]]);
+      expect(sorted(ours)).toEqual([...expected.slice(0, 3), ['d', 'deleted', false, idOf(4), merge]]);
+      expect(told(past, theirs)).toMatchObject({ continues: true });
+    }
+    const alone = past.commit({ x: file(9) }, { parents: [] });
+    past.commit({ b: file(2, 'theirs') }, { parents: [ours, theirs2] });
+    expect(told(past, alone).continues).toBe(false);
+  });
+
+  test('however far an index had come: it knows the same as one that is made anew', () => {
+    const steps = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(4), fc.nat()), { minLength: 3, maxLength: 9 });
+    fc.assert(
+      fc.property(steps, (list) => {
+        using past = newPast();
+        const commits: { id: GitId; has: Record<string, Rec>; known: Record<string, Rec> }[] = [];
+        const add = (has: Record<string, Rec>, known: Record<string, Rec>, parents: GitId[]): void =>
+          void commits.push({ id: past.commit(has, { parents }), has, known: { ...known, ...has } });
+        add({ f0: file(0), f1: file(1), f2: file(2) }, {}, []);
+        for (const [which, second, how, what] of list) {
+          const one = commits[which % commits.length]!;
+          const has = { ...one.has };
+          const keys = Object.keys(one.known).sort();
+          const key = keys[what % keys.length]!;
+          if (how === 0) delete has[key];
+          else if (how === 1)
+            has[key] = { ...one.known[key]!, ...file(Number(key.slice(1)), `edit ${commits.length}`) };
+          else if (how === 2) has[key] = one.known[key]!;
+          else if (how === 3) has[`f${10 + commits.length}`] = file(10 + commits.length);
+          const other = commits[second % commits.length]!;
+          if (how < 4 || other === one) add(has, one.known, [one.id]);
+          else {
+            const joined: Record<string, Rec> = {};
+            const all = [...new Set([...Object.keys(one.has), ...Object.keys(other.has)])].sort();
+            all.forEach((name, i) => {
+              const record = ((what >> i) & 1) === 0 ? one.has[name] : other.has[name];
+              if (record !== undefined) joined[name] = record;
+            });
+            add(joined, { ...one.known, ...other.known }, [one.id, other.id]);
+          }
+        }
+        const { history } = past.repo;
+        const to = commits.at(-1)!;
+        const all = departedSince(history, undefined, to.id).rows;
+        const ids = (records: Record<string, Rec>) => Object.values(records).map((record) => record.id);
+        const gone = new Set(
+          commits.filter(({ id }) => isAncestor(history, id, to.id)).flatMap(({ has }) => ids(has)),
+        );
+        for (const id of ids(to.has)) gone.delete(id);
+        expect(new Set(all.filter(({ reason }) => reason === 'deleted').map(({ id }) => id))).toEqual(gone);
+        for (const { id } of commits) {
+          if (!isAncestor(history, id, to.id)) continue;
+          const { rows, returned } = departedSince(history, id, to.id);
+          const before = departedSince(history, undefined, id).rows.filter(
+            (row) => row.reason === 'replaced' || !returned.includes(row.id),
+          );
+          const key = (row: DepartedRow) => `${row.id} ${row.record} ${row.commit} ${row.reason}`;
+          expect(new Set([...before, ...rows].map(key))).toEqual(new Set(all.map(key)));
+        }
+      }),
+      { numRuns: 40 },
+    );
   });
 
   test('nothing, of no history', () => {

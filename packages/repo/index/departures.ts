@@ -1,6 +1,7 @@
 import {
   DIRECTORY_RECORD,
   type GitId,
+  mergeBases,
   nameOf,
   type ObjectId,
   parentOf,
@@ -11,19 +12,22 @@ import {
   type Rec,
   type RepoPath,
 } from '@bk/core';
-import { type CommitObject, type DepartedRow, diffTrees, type HistoryReader } from '@bk/store';
+import { type CommitObject, type DepartedRow, diffTrees, type HistoryReader, isAncestor } from '@bk/store';
+import { commitsBetween, graphOf } from '../history/graph.ts';
 
 export interface Departures {
   readonly rows: readonly DepartedRow[];
   /** Objects that were deleted before and live again. */
   readonly returned: readonly ObjectId[];
-  /** `from` is on the line (or there was none): what was known of the time before it holds. */
+  /** `from` leads to `to` (or there was none): what was known of the time before it holds. */
   readonly continues: boolean;
 }
 
 /**
- * What left the head between two commits of its line (first parents), read from the history: for an index that missed
- * commits or has to be made anew. If `from` is not on the line, everything since the first commit.
+ * What left the head between two commits, read from the history: for an index that missed commits or has to be made
+ * anew, which finds the same. Which side of a merge was here is no question: what either side let go of counts, in the
+ * commit that let it go, and at the merge what only the merge gave up. If `from` does not lead to `to`, everything since
+ * the first commit.
  * @param own id of this repository: what others confirmed is not confirmed here (rule 12); absent: not known
  */
 export function departedSince(
@@ -32,32 +36,73 @@ export function departedSince(
   to: GitId | undefined,
   own?: string,
 ): Departures {
-  const rows = new Departed();
+  const rows = new Departed(history);
   const returned = new Set<ObjectId>();
-  let before: GitId | undefined;
-  const { commits, continues } = line(history, from, to);
+  const { commits, continues } = commitsBetween(history, from, to);
   for (const commit of commits) {
-    before ??= commit.parents[0] === undefined ? undefined : history.readCommit(commit.parents[0]).tree;
-    const { gone, came } = compare(history, before, commit.tree);
-    for (const id of came.keys()) {
-      if (gone.has(id)) continue;
-      returned.add(id);
-      rows.comeBack(id);
-    }
-    for (const [id, { path, record, rec }] of gone) {
-      const after = came.get(id);
-      if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
-      rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined, own }));
-      if (after === undefined) returned.delete(id);
-    }
-    before = commit.tree;
+    const steps = stepsTo(history, commit);
+    for (const { gone, came } of steps)
+      for (const id of came.keys()) {
+        if (gone.has(id)) continue;
+        returned.add(id);
+        rows.comeBack(id, commit.id);
+      }
+    const listed = new Set<string>();
+    for (const { gone, came, lost } of steps)
+      for (const [id, { path, record, rec }] of gone) {
+        const after = came.get(id);
+        if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
+        if (after === undefined) returned.delete(id);
+        const version = versionOf(rec);
+        if (lost.has(version) || listed.has(version)) continue;
+        listed.add(version);
+        rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined, own }));
+      }
   }
   return { rows: rows.all(), returned: [...returned], continues };
 }
 
+/** From one parent of a commit to the commit. */
+interface Step extends Comparison {
+  /** Versions that another parent's side let go of before: they are listed there. */
+  readonly lost: ReadonlySet<string>;
+}
+
+function stepsTo(history: HistoryReader, { parents, tree }: CommitObject): Step[] {
+  if (parents.length < 2)
+    return [{ ...compare(history, treeOf(history, parents[0]), tree), lost: new Set() }];
+  return parents.map((parent) => {
+    const others = parents.filter((other) => other !== parent);
+    const lost = new Set(others.flatMap((other) => lostOnTheWay(history, parent, other)));
+    return { ...compare(history, treeOf(history, parent), tree), lost };
+  });
+}
+
+/** Versions that both sides had once, and one of them has no more. */
+function lostOnTheWay(history: HistoryReader, has: GitId, lacks: GitId): string[] {
+  return mergeBases(graphOf(history), has, lacks).flatMap((base) => {
+    const { gone, came } = compare(history, treeOf(history, base), history.readCommit(lacks).tree);
+    const lost = [...gone.values()].filter(({ rec }) => came.get(rec.id)?.rec.blake3 !== rec.blake3);
+    return lost.map(({ rec }) => versionOf(rec));
+  });
+}
+
+function versionOf({ id, blake3 }: Rec): string {
+  return `${id} ${blake3 ?? ''}`;
+}
+
+function treeOf(history: HistoryReader, commit: GitId | undefined): GitId | undefined {
+  return commit === undefined ? undefined : history.readCommit(commit).tree;
+}
+
 /** Versions that left, by object. */
 class Departed {
+  readonly #history: HistoryReader;
   readonly #rows = new Map<ObjectId, DepartedRow[]>();
+
+  constructor(history: HistoryReader) {
+    this.#history = history;
+  }
 
   add(row: DepartedRow): void {
     const others = this.#rows.get(row.id);
@@ -65,35 +110,18 @@ class Departed {
     else others.push(row);
   }
 
-  /** Its deletion is no longer listed; versions of it that were replaced are. */
-  comeBack(id: ObjectId): void {
+  /** Its deletion before that commit is no longer listed; versions of it that were replaced are. */
+  comeBack(id: ObjectId, inCommit: GitId): void {
     const rows = this.#rows.get(id);
-    if (rows !== undefined)
-      this.#rows.set(
-        id,
-        rows.filter(({ reason }) => reason === 'replaced'),
-      );
+    if (rows === undefined) return;
+    const stays = ({ reason, commit }: DepartedRow): boolean =>
+      reason === 'replaced' || !isAncestor(this.#history, commit, inCommit);
+    this.#rows.set(id, rows.filter(stays));
   }
 
   all(): DepartedRow[] {
     return [...this.#rows.values()].flat();
   }
-}
-
-/** Commits from the one after `from` to `to`, oldest first. */
-function line(
-  history: HistoryReader,
-  from: GitId | undefined,
-  to: GitId | undefined,
-): { commits: CommitObject[]; continues: boolean } {
-  const commits: CommitObject[] = [];
-  let id = to;
-  while (id !== undefined && id !== from) {
-    const commit = history.readCommit(id);
-    commits.push(commit);
-    id = commit.parents[0];
-  }
-  return { commits: commits.reverse(), continues: id === from };
 }
 
 interface Version {
@@ -102,11 +130,12 @@ interface Version {
   readonly rec: Rec;
 }
 
-function compare(
-  history: HistoryReader,
-  before: GitId | undefined,
-  after: GitId,
-): { gone: Map<ObjectId, Version>; came: Map<ObjectId, Version> } {
+interface Comparison {
+  readonly gone: ReadonlyMap<ObjectId, Version>;
+  readonly came: ReadonlyMap<ObjectId, Version>;
+}
+
+function compare(history: HistoryReader, before: GitId | undefined, after: GitId): Comparison {
   const gone = new Map<ObjectId, Version>();
   const came = new Map<ObjectId, Version>();
   const changes = [...diffTrees(history, before, after)];

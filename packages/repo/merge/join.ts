@@ -9,6 +9,7 @@ import {
 } from '@bk/core';
 import { type HistoryReader, type ObjectReader, type ObjectSink, Overlay } from '@bk/store';
 import { recordReader } from '../history/differences.ts';
+import { graphOf } from '../history/graph.ts';
 import { type MergeTrees, mergeInput, treeFacts } from './trees.ts';
 import { SideVersions } from './versions.ts';
 import { mergeCommit, writeMerged } from './write.ts';
@@ -63,11 +64,7 @@ class Joining {
   }
 
   #bases([one, other]: readonly [GitId, GitId]): GitId[] {
-    const graph = (id: GitId) => {
-      const { parents, committer } = this.#virtual.readCommit(id);
-      return { parents, timeSec: committer.timeSec };
-    };
-    return mergeBases(graph, one, other);
+    return mergeBases(graphOf(this.#virtual), one, other);
   }
 
   /** Several bases are merged first, recursively: oldest first, ties by id (SPEC 6). */

@@ -10,6 +10,7 @@ import {
   type Version,
 } from '@bk/core';
 import { type CommitObject, diffTrees, type ObjectReader } from '@bk/store';
+import { graphOf } from '../history/graph.ts';
 
 /**
  * Dates the versions of one side of a merge: by the newest commit of that side alone that changed the object. The side's
@@ -76,11 +77,7 @@ export class SideVersions {
   /** Newest last. */
   #alone(): GitId[] {
     const { side, other } = this.#heads;
-    const graph = (id: GitId) => {
-      const { parents, committer } = this.#reader.readCommit(id);
-      return { parents, timeSec: committer.timeSec };
-    };
-    return commitsAlone(graph, side, other).reverse();
+    return commitsAlone(graphOf(this.#reader), side, other).reverse();
   }
 }
 
