@@ -10,6 +10,8 @@
 export * from './advance.ts';
 export * from './advance-change.ts';
 export type { FolderMoves } from './advance-folders.ts';
+export * from './advance-groups.ts';
+
 export * from './beside.ts';
 export * from './brakes.ts';
 export * from './change.ts';

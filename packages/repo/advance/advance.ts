@@ -7,6 +7,8 @@ import {
   comparePaths,
   type FileAt,
   type GitId,
+  type MovedGroup,
+  movedGroups,
   type PathProblem,
   type PlacedContent,
   planBetween,
@@ -42,6 +44,8 @@ export interface AdvanceOptions extends NearestFirst {
   readonly objects?: Overlay;
   readonly allowMassDelete?: boolean;
   readonly dryRun?: boolean;
+  /** In a dry run: the changes that are not committed would be, first. */
+  readonly ignoreChanges?: boolean;
 }
 
 export interface Advanced {
@@ -49,6 +53,8 @@ export interface Advanced {
   /** `main` here afterwards; in a dry run the commit that it would go to. */
   readonly commit: GitId;
   readonly applied: Applied;
+  /** What `applied.renamed` counts, by the way it went. */
+  readonly moved: readonly MovedGroup[];
   readonly transferred: { readonly files: number; readonly bytes: number };
   /** Wanted, and not here: no copy could be reached. */
   readonly missing: readonly PathProblem[];
@@ -58,6 +64,7 @@ export interface Advanced {
 
 const NOTHING = {
   applied: { renamed: 0, copied: 0, updated: 0, deleted: 0 },
+  moved: [],
   transferred: { files: 0, bytes: 0 },
   missing: [],
   conflicts: [],
@@ -112,11 +119,13 @@ async function follow(given: Following): Promise<Advanced> {
   const change = changeOf(given);
   const touched = touches(pathsOf(change));
   refuseBusyProjects(repo, touched);
-  refuseUnlessClean(decision, touched);
+  if (options.dryRun !== true || options.ignoreChanges !== true) refuseUnlessClean(decision, touched);
   const wish = plan(given, change, (file) => ({ source: '', how: 'copy', ...contentOf(file) }));
   refuseAbsurd(given, wish);
-  if (options.dryRun === true)
-    return { result: 'fast-forward', commit: to, ...NOTHING, applied: wish.applied };
+  if (options.dryRun === true) {
+    const { applied, arrivals } = wish;
+    return { result: 'fast-forward', commit: to, ...NOTHING, applied, moved: movedGroups(change, arrivals) };
+  }
   const brought = await bringFirstFrom(repo, wish.needs.map(contentOf), options, context);
   const made = wish.needs.length === 0 ? wish : plan(given, change, (file) => sourceOf(brought, file));
   checkPlan(change, made, given.disk.isHere);
@@ -126,7 +135,7 @@ async function follow(given: Following): Promise<Advanced> {
   await record(given, change, { plan: made, results });
   brought.forget();
   publishPresence(repo, context);
-  return told(to, { plan: made, results, brought });
+  return { ...told(to, { plan: made, results, brought }), moved: movedGroups(change, made.arrivals) };
 }
 
 /** The folder compared with the head. What turned out to be as the head has it is vouched for from now on. */
@@ -271,7 +280,7 @@ async function record(
 function told(
   commit: GitId,
   done: { readonly plan: TreePlan; readonly results: readonly StepResult[]; readonly brought: Brought },
-): Advanced {
+): Omit<Advanced, 'moved'> {
   const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
   const bad = done.results.filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed');
   return {
