@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { parseSubset } from '@bk/core';
+import { type GitId, parseSubset } from '@bk/core';
+import { hostPeer } from '@bk/remote';
 import { layoutOf, withRemote, withSubset } from '@bk/store';
 import { afterEach, beforeEach, expect } from 'vitest';
 import { randomFrom } from '../../../fixtures/random.ts';
@@ -8,11 +9,15 @@ import type { Context } from '../context.ts';
 import { type FetchResult, fetch } from '../fetch.ts';
 import { init } from '../init.ts';
 import { type MergeOptions, type MergeResult, merge } from '../merge.ts';
+import { repositoryHost } from '../peers/host.ts';
+import { openRepository } from '../repository.ts';
 import { type SyncOptions, type SyncResult, sync } from '../sync.ts';
 import { TestTree } from '../tree.fixture.ts';
+import { type MergedOne, mergeWith } from './merge-with.ts';
 
 /** One clock for all machines, in seconds; tests may set it. */
 export const clock = { now: 0 };
+const PATIENCE_MS = 120_000;
 const START = Date.UTC(2026, 9, 1) / 1000;
 
 /** A repository of its own, with a name, ids of its own, and the common clock. */
@@ -130,10 +135,10 @@ export function threeMachines(): void {
     await a.meet(b);
     await b.meet(c);
     await a.meet(c);
-  });
+  }, PATIENCE_MS);
   afterEach(() => {
     for (const machine of [a, b, c]) machine[Symbol.dispose]();
-  });
+  }, PATIENCE_MS);
 }
 
 /** All have the same files and history. */
@@ -159,4 +164,27 @@ export async function both(one: Machine, other: Machine): Promise<[MergeResult, 
   }
   expect(one.files()).toEqual(other.files());
   return [first, second];
+}
+
+/** As `one.merge(other)` of what was fetched; `work` is done when the first content is asked for, after the look at the folder. */
+export async function mergeMeanwhile(one: Machine, other: Machine, work: () => void): Promise<MergedOne> {
+  await one.fetch();
+  const theirs = (await other.head()) as GitId;
+  const there = openRepository(other.root);
+  const host = hostPeer(repositoryHost(there, { nowMs: () => other.context.nowMs() }));
+  const peer: typeof host = Object.assign(Object.create(host) as typeof host, {
+    readContents: (...asked: Parameters<typeof host.readContents>) => {
+      work();
+      return host.readContents(...asked);
+    },
+    facts: () => host.facts(),
+    close: () => host.close(),
+  });
+  const from = [{ remote: { name: other.name, address: other.root }, peer, facts: await peer.facts() }];
+  try {
+    return await one.with((repo) => mergeWith(repo, theirs, { from }, one.context));
+  } finally {
+    await peer.close();
+    there.close();
+  }
 }
