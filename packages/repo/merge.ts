@@ -2,11 +2,12 @@ import { type Applied, BkError, type GitId } from '@bk/core';
 import { readRef } from '@bk/store';
 import { type CommitOptions, type CommitResult, commit } from './commit.ts';
 import type { Context } from './context.ts';
+import { FurtherRemotes } from './exchange/further.ts';
 import { remoteHeadRef } from './exchange/refs.ts';
 import { fetchFrom } from './fetch.ts';
 import { commitOf } from './history/revision.ts';
 import { type MergedOne, mergeWith, standingOf, unrelated } from './merge/merge-with.ts';
-import { closeAll, type OpenRemote, openRemote, reach, remotesOf } from './peers/peers.ts';
+import { closeAll, type OpenRemote, openRemote, remotesOf } from './peers/peers.ts';
 import type { Repository } from './repository.ts';
 
 export interface MergeOptions extends Pick<CommitOptions, 'message' | 'deletions' | 'confirm'> {
@@ -42,14 +43,14 @@ export interface MergeResult extends MergedOne {
 export async function merge(repo: Repository, options: MergeOptions, context: Context): Promise<MergeResult> {
   const { dryRun = false } = options;
   const committed = options.commit === true ? await commit(repo, commitOptions(options), context) : undefined;
-  const further: OpenRemote[] = [];
+  const further = new FurtherRemotes(repo, context);
   const merging = { repo, options, context, further };
   try {
     const merged: MergedFrom[] = [];
     for (const name of names(repo, options)) merged.push(await mergeFrom(name, merging));
     return { ...together(repo, merged, dryRun), merged, ...(committed && { committed }) };
   } finally {
-    await closeAll(further);
+    await further.close();
   }
 }
 
@@ -77,8 +78,7 @@ interface Merging {
   readonly repo: Repository;
   readonly options: MergeOptions;
   readonly context: Context;
-  /** Remotes that were opened because something could not be had from the one that was named. */
-  readonly further: OpenRemote[];
+  readonly further: FurtherRemotes;
 }
 
 async function mergeFrom(name: string, merging: Merging): Promise<MergedFrom> {
@@ -119,22 +119,12 @@ async function tryOpening(
 }
 
 function mergeCommit(head: GitId, from: readonly OpenRemote[], merging: Merging): Promise<MergedOne> {
-  const { repo, options, context } = merging;
+  const { repo, options, context, further } = merging;
   const { dryRun = false, allowMassDelete = false, commit: commits = false } = options;
-  const others = () => openOthers(from, merging);
+  const others = () => further.besides(from);
   const mayBeUnrelated = options.from !== undefined;
   const ways = { from, others, dryRun, allowMassDelete, mayBeUnrelated, ignoreChanges: commits };
   return mergeWith(repo, head, ways, context);
-}
-
-async function openOthers(
-  from: readonly OpenRemote[],
-  { repo, context, further }: Merging,
-): Promise<readonly OpenRemote[]> {
-  const known = new Set([...from, ...further].map(({ remote }) => remote.name));
-  const only = new Set(remotesOf(repo).flatMap(({ name }) => (known.has(name) ? [] : [name])));
-  further.push(...(await reach(repo, context, { only })).open);
-  return further;
 }
 
 function nothing({ head, history }: Repository): MergedOne {

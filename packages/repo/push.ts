@@ -132,15 +132,17 @@ function planned(plan: Plan, nothing: PushedRemote): PushedRemote {
   const bytes = lacking.reduce((sum, { size }) => sum + size, 0);
   const told = { ...nothing, standing, sent: { files: lacking.length, bytes } };
   if (standing === 'behind') return { ...told, head: ours, moved: true };
-  return { ...told, ...withReason(apart(plan)) };
+  return { ...told, ...withReason(apart(plan, told.name)) };
 }
 
 /** Why it cannot simply follow; undefined: it need not, or can. */
-function apart({ standing, common }: Plan): string | undefined {
+function apart({ standing, common }: Plan, name: string): string | undefined {
   if (standing === 'unknown') return 'it has commits that are not known here: `bk fetch` brings them';
   if (standing !== 'diverged') return undefined;
-  if (common === undefined) return 'the two histories have nothing in common';
-  return `both have commits of their own since ${common.slice(0, 10)}`;
+  const merge = `\`bk merge ${name}\``;
+  if (common === undefined)
+    return `the two histories have nothing in common: ${merge} makes one collection of both`;
+  return `both have commits of their own since ${common.slice(0, 10)}: ${merge} first`;
 }
 
 function withReason(reason: string | undefined): { readonly reason?: string } {
@@ -155,7 +157,7 @@ async function send(repo: Repository, open: OpenRemote, plan: Plan, context: Con
   const result = { name: remote.name, head: theirs ?? null, moved: false, standing, sent, left: [], missing };
   if (full) return { ...result, reason: 'there is no space left there' };
   if (standing === 'same') await settle(repo, open, ours, context);
-  if (standing !== 'behind') return { ...result, ...withReason(apart(plan)) };
+  if (standing !== 'behind') return { ...result, ...withReason(apart(plan, remote.name)) };
   const update = { name: MAIN, next: ours, ...(theirs !== undefined && { expected: theirs }) };
   const [main] = await peer.sendPack(packFor(repo.history, [ours], await havesOf(open)), [update]);
   // Its presence says by now what it holds, and how it stands is known here at once.

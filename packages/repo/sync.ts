@@ -1,12 +1,13 @@
 import { BkError, type GitId } from '@bk/core';
-import { isAncestor, readRef } from '@bk/store';
+import { readRef } from '@bk/store';
 import { type Advanced, advance } from './advance/advance.ts';
 import { type CommitOptions, type CommitResult, commit } from './commit.ts';
 import type { Context } from './context.ts';
 import { type Exchanged, type ExchangeOptions, withRemotes } from './exchange/exchange.ts';
-import { commonCommit } from './exchange/lacking.ts';
+import { FurtherRemotes } from './exchange/further.ts';
 import { remoteHeadRef } from './exchange/refs.ts';
 import { type FetchedRemote, fetchFrom } from './fetch.ts';
+import { type MergedOne, mergeWith, type Standing, standingOf } from './merge/merge-with.ts';
 import type { OpenRemote } from './peers/peers.ts';
 import { type PushedRemote, push } from './push.ts';
 import type { Repository } from './repository.ts';
@@ -17,11 +18,16 @@ export interface SyncOptions
   readonly dryRun?: boolean;
 }
 
-/** What became of a remote. `forward`: this repository followed it; `diverged`: both have commits of their own. */
+/**
+ * What became of a remote. `forward`: this repository followed it; `diverged`: both have commits of their own, and were
+ * merged; `unrelated`: the histories have nothing in common, and are left as they are.
+ */
 export interface SyncedRemote extends FetchedRemote {
-  readonly standing: 'same' | 'forward' | 'behind' | 'diverged' | 'unknown';
+  readonly standing: Standing | 'unknown';
   /** What happened here, if this repository followed it (in a dry run: would). */
   readonly advanced?: Advanced;
+  /** The same, if both were merged. */
+  readonly merged?: MergedOne;
   /** For safety it was not followed; `reason` says why. */
   readonly refused?: true;
 }
@@ -34,15 +40,17 @@ export interface SyncResult extends Exchanged<SyncedRemote> {
 }
 
 /**
- * Commits, learns what the remotes did, follows them as far as that is a plain fast-forward, then sends. What went
- * apart is for a merge; everything else is done all the same.
+ * Commits, learns what the remotes did, follows them or merges what went apart, then sends. Histories that have nothing
+ * in common are not made one by the way; everything else is done all the same.
  */
 export async function sync(repo: Repository, options: SyncOptions, context: Context): Promise<SyncResult> {
   const { remotes = [], dryRun = false } = options;
   const committed = await commit(repo, commitOptions(options), context);
+  const isChanged = dryRun && committed.changes.length > 0;
+  const further = new FurtherRemotes(repo, context);
   const answers = await withRemotes(repo, { remotes }, context, (open) =>
-    follow(repo, open, { ...options, isChanged: dryRun && committed.changes.length > 0 }, context),
-  );
+    follow(repo, open, { ...options, isChanged, further }, context),
+  ).finally(() => further.close());
   repo.endWriting();
   const reached = answers.remotes.map(({ name }) => name);
   const sent =
@@ -58,33 +66,41 @@ export async function sync(repo: Repository, options: SyncOptions, context: Cont
   };
 }
 
+interface Following extends SyncOptions {
+  /** A dry run did not commit what it would. */
+  readonly isChanged: boolean;
+  readonly further: FurtherRemotes;
+}
+
 /** What it did is brought here, in a dry run as far as it is known already. */
 async function follow(
   repo: Repository,
   open: OpenRemote,
-  { dryRun = false, allowMassDelete = false, isChanged }: SyncOptions & { readonly isChanged: boolean },
+  { dryRun = false, allowMassDelete = false, isChanged, further }: Following,
   context: Context,
 ): Promise<SyncedRemote> {
   const fetched = dryRun ? known(repo, open) : await fetchFrom(repo, open, context);
-  const now = standingOf(repo, fetched.head);
+  const now = standingOfRemote(repo, fetched.head);
   // The commit that a dry run did not make would be one of our own.
   const standing = isChanged && now === 'forward' ? 'diverged' : now;
   const { head } = fetched;
-  if (standing === 'diverged' && head !== null) return { ...fetched, standing, reason: apart(repo, head) };
-  if (standing !== 'forward' || head === null) return { ...fetched, standing };
+  if (standing === 'unrelated') return { ...fetched, standing, reason: apart(fetched.name) };
+  if ((standing !== 'forward' && standing !== 'diverged') || head === null) return { ...fetched, standing };
+  const others = () => further.besides([open]);
+  const ways = { from: [open], others, dryRun, allowMassDelete, ignoreChanges: isChanged };
   try {
-    const advanced = await advance(repo, head, { from: [open], dryRun, allowMassDelete }, context);
-    return { ...fetched, standing, advanced };
+    if (standing === 'forward')
+      return { ...fetched, standing, advanced: await advance(repo, head, ways, context) };
+    const merged = await mergeWith(repo, head, ways, context);
+    return { ...fetched, standing, merged: { ...merged, result: 'merged' } };
   } catch (error) {
     if (!(error instanceof BkError) || error.code !== 'refused') throw error;
     return { ...fetched, standing, refused: true, reason: error.message };
   }
 }
 
-function apart({ history, head }: Repository, theirs: GitId): string {
-  const common = head === undefined ? undefined : commonCommit(history, head, theirs);
-  if (common === undefined) return 'the two histories have nothing in common: this needs a merge';
-  return `both have commits of their own since ${common.slice(0, 10)}: this needs a merge`;
+function apart(name: string): string {
+  return `the two histories have nothing in common: \`bk merge ${name}\` makes one collection of both`;
 }
 
 function commitOptions({ message, deletions, confirm, allowMassDelete, dryRun }: SyncOptions): CommitOptions {
@@ -104,10 +120,7 @@ function known({ layout }: Repository, { remote: { name }, facts: { head } }: Op
   return { name, head: now, before, moved: now !== before, presences: [] };
 }
 
-function standingOf({ history, head }: Repository, theirs: GitId | null): SyncedRemote['standing'] {
-  if (theirs === null) return head === undefined ? 'same' : 'behind';
-  if (theirs === head) return 'same';
-  if (!history.has(theirs)) return 'unknown';
-  if (head === undefined || isAncestor(history, head, theirs)) return 'forward';
-  return isAncestor(history, theirs, head) ? 'behind' : 'diverged';
+function standingOfRemote(repo: Repository, theirs: GitId | null): SyncedRemote['standing'] {
+  if (theirs === null) return repo.head === undefined ? 'same' : 'behind';
+  return theirs === repo.head || repo.history.has(theirs) ? standingOf(repo, theirs) : 'unknown';
 }

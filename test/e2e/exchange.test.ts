@@ -288,21 +288,47 @@ describe('sync', () => {
     expect(run(['-C', here, 'sync']).stdout).toBe('nothing changed\nthere  up to date\n');
   });
 
-  test('histories that went apart are told, and everything else is done', () => {
+  test('histories that went apart are merged, and both have the same', () => {
     const { here, there } = twoEqual();
-    const common = head(here)!;
     for (const root of [here, there])
       fs.writeFileSync(path.join(root, `notes/of ${path.basename(root)}.txt`), 'mine\n');
     bk(['-C', there, 'commit', '-m', 'mine']);
+    bk(['-C', here, 'commit', '-m', 'mine']);
     const theirs = head(there);
-    const answer = bk(['-C', here, 'sync'], { expect: [1] });
-    expect(answer['committed']).toMatchObject({ commit: head(here) });
-    expect(of(answer)).toMatchObject({ standing: 'diverged', head: theirs });
-    expect(of(answer)['reason']).toContain(common.slice(0, 10));
-    expect(head(there)).toBe(theirs);
-    expect(ref(here, 'refs/remotes/there/main')).toBe(theirs);
+    expect(of(bk(['-C', here, 'push', 'there'], { expect: [1] }))['reason']).toContain('bk merge there');
+    fs.writeFileSync(path.join(here, 'notes/later.txt'), 'not committed\n');
+    const answer = bk(['-C', here, 'sync'], { expect: [0] });
+    const ours = (answer['committed'] as { commit: string }).commit;
+    expect(of(answer)).toMatchObject({ standing: 'diverged', head: theirs, merged: { result: 'merged' } });
+    expect(of(answer)['merged']).toMatchObject({
+      commit: head(here),
+      parents: [ours, theirs].sort(),
+      conflicts: [],
+    });
+    expect(head(there)).toBe(head(here));
+    expect(ref(here, 'refs/remotes/there/main')).toBe(head(here));
     expect(ref(there, 'refs/remotes/here/main')).toBe(head(here));
-    expect(run(['-C', here, 'sync']).stdout).toContain('merge');
+    for (const root of [here, there]) {
+      expect(bk(['-C', root, 'status']).changes).toEqual([]);
+      for (const name of ['later.txt', 'of here.txt', 'of there.txt'])
+        expect(fs.existsSync(path.join(root, 'notes', name))).toBe(true);
+      expect(fsckProblems(root)).toEqual([]);
+    }
+  });
+
+  test('histories that never met are left as they are', () => {
+    const { here, there } = twoEqual();
+    const alone = path.join(path.dirname(here), 'alone');
+    fs.mkdirSync(alone);
+    bk(['-C', alone, 'init']);
+    fs.writeFileSync(path.join(alone, 'own.txt'), 'own\n');
+    bk(['-C', alone, 'commit', '-m', 'own']);
+    bk(['-C', here, 'remote', 'add', 'alone', alone]);
+    const before = [head(here), head(there), head(alone)];
+    const answer = bk(['-C', here, 'sync'], { expect: [1] });
+    expect(of(answer, 'alone')).toMatchObject({ standing: 'unrelated' });
+    expect(of(answer, 'alone')['reason']).toContain('bk merge alone');
+    expect([head(here), head(there), head(alone)]).toEqual(before);
   });
 
   test('too many deletions from elsewhere are not followed', () => {
@@ -330,8 +356,9 @@ describe('sync', () => {
     const answer = of(bk(['-C', here, 'sync', '--dry-run'], { expect: [0] }));
     expect(answer).toMatchObject({ standing: 'forward', advanced: { applied: { copied: 1 } } });
     fs.writeFileSync(path.join(here, 'notes/mine.txt'), 'mine\n');
-    expect(of(bk(['-C', here, 'sync', '--dry-run'], { expect: [1] }))).toMatchObject({
+    expect(of(bk(['-C', here, 'sync', '--dry-run'], { expect: [0] }))).toMatchObject({
       standing: 'diverged',
+      merged: { result: 'merged', commit: null, applied: { copied: 1 } },
     });
     fs.rmSync(path.join(here, 'notes/mine.txt'));
     expect([untouched(here), untouched(there)]).toEqual(before);
