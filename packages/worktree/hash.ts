@@ -10,12 +10,11 @@ export interface Hasher {
 }
 
 interface NativeHasher {
-  update(bytes: Uint8Array): NativeHasher;
+  update(bytes: Uint8Array): void;
   digest(encoding: 'hex'): string;
-  reset(): NativeHasher;
+  reset(): void;
 }
 interface Native {
-  readonly blake3: (bytes: Uint8Array) => Buffer;
   readonly Blake3Hasher: new () => NativeHasher;
 }
 
@@ -51,9 +50,18 @@ export function createHasher(): Hasher {
 
 export function hashBytes(bytes: Uint8Array): ContentHash {
   const loaded = loadNative();
-  const digest = loaded === null ? portableBlake3(bytes) : loaded.blake3(bytes);
-  return Buffer.from(digest.buffer, digest.byteOffset, digest.byteLength).toString('hex') as ContentHash;
+  if (loaded === null) {
+    const { buffer, byteOffset, byteLength } = portableBlake3(bytes);
+    return Buffer.from(buffer, byteOffset, byteLength).toString('hex') as ContentHash;
+  }
+  // One that is kept makes no buffer for each hash, which costs as much as hashing a small file does (measured).
+  if (kept === undefined) kept = new loaded.Blake3Hasher();
+  else kept.reset();
+  kept.update(bytes);
+  return kept.digest('hex') as ContentHash;
 }
+
+let kept: NativeHasher | undefined;
 
 const CHUNK = 1 << 20;
 let chunk: Buffer | undefined;

@@ -61,7 +61,8 @@ export class Pool {
 
   #spawn(): void {
     const file = import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.cjs';
-    const worker = new Worker(new URL(file, import.meta.url));
+    // Every descriptor is closed by who opened it; to have Node keep a list of them costs with every small file.
+    const worker = new Worker(new URL(file, import.meta.url), { trackUnmanagedFds: false });
     this.#load.set(worker, 0);
     worker.on('message', (reply: Reply) => this.#receive(worker, reply));
     worker.on('messageerror', (error) => this.#breakDown(error));
