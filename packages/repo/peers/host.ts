@@ -36,6 +36,7 @@ import {
   type WantedPart,
 } from '@bk/remote';
 import {
+  copyPacks,
   grantLease,
   type HistoryReader,
   Incoming,
@@ -50,6 +51,7 @@ import {
   releaseLease,
   updateRef,
   VerifiedTimes,
+  wholePacks,
 } from '@bk/store';
 import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
 import { clearIncoming } from '../exchange/incoming.ts';
@@ -151,14 +153,10 @@ class RepositoryHost implements Host {
     const reader = this.#repo.history;
     reader.refresh();
     for (const want of wants) this.#checkCommit(want);
-    yield* packOf(
-      reader,
-      missingObjects(
-        reader,
-        wants,
-        haves.filter((id) => this.#isCommit(id)),
-      ),
-    );
+    const known = haves.filter((id) => this.#isCommit(id));
+    const objects = missingObjects(reader, wants, known);
+    const whole = known.length > 0 ? undefined : wholePacks(this.#repo.layout.history, objects.count);
+    yield* whole === undefined ? packOf(reader, objects) : copyPacks(whole);
   }
 
   async receive(

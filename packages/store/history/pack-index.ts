@@ -5,6 +5,8 @@ const HEADER = 8;
 const FANOUT_END = HEADER + 1024;
 const CHECKSUMS = 40;
 const LARGE = 0x80000000;
+/** Rows around the likely place: mostly enough for packs of up to a million objects. */
+const NEAR = 64;
 
 /**
  * A pack index (version 2) in one Buffer, searched where it lies and never parsed into objects: 28 bytes an object.
@@ -42,13 +44,31 @@ export class PackIndex {
     this.#largeCount = rest / 8;
   }
 
+  /**
+   * Between which rows of these an id beginning with `wanted` can only be. Ids are spread evenly, so it is looked for
+   * where it would be if they were exactly so; an index in which they are not costs two looks more.
+   */
+  #near(wanted: number, start: number, end: number): [low: number, high: number] {
+    const share = (wanted & 0xffffff) / 0x1000000;
+    const guess = start + Math.floor((end - start) * share);
+    const [from, to] = [guess - NEAR, guess + NEAR];
+    const low = from > start && this.#keyAt(from) < wanted ? from : start;
+    const high = to < end && this.#keyAt(to) > wanted ? to : end;
+    return [low, high];
+  }
+
+  #keyAt(row: number): number {
+    return this.#data.readUInt32BE(FANOUT_END + row * 20);
+  }
+
   /** Place in the pack of the object with these 20 bytes as its id, or -1. */
   find(id: Buffer): number {
     const data = this.#data;
     const first = id[0]!;
     const wanted = id.readUInt32BE(0);
-    let low = first === 0 ? 0 : data.readUInt32BE(HEADER + first * 4 - 4);
-    let high = data.readUInt32BE(HEADER + first * 4);
+    const start = first === 0 ? 0 : data.readUInt32BE(HEADER + first * 4 - 4);
+    const end = data.readUInt32BE(HEADER + first * 4);
+    let [low, high] = this.#near(wanted, start, end);
     while (low < high) {
       const middle = (low + high) >>> 1;
       const at = FANOUT_END + middle * 20;

@@ -21,9 +21,16 @@ export interface PackSource {
 export class PackWindows {
   readonly #windows = new Map<string, Buffer>();
   readonly #open = new Map<number, number>();
+  /** The window that answered last: objects are mostly read as they lie. */
+  #last: { readonly key: number; readonly start: number; readonly bytes: Buffer } | undefined;
 
   /** Bytes from `offset` on: at least `atLeast`, or fewer only where the pack ends; more if they are at hand. */
   read(pack: PackSource, offset: number, atLeast: number): Buffer {
+    const last = this.#last;
+    if (last !== undefined && last.key === pack.key) {
+      const at = offset - last.start;
+      if (at >= 0 && at + atLeast <= last.bytes.length) return last.bytes.subarray(at);
+    }
     const size = this.sizeOf(pack);
     const wanted = Math.min(atLeast, size - offset);
     if (offset < 0 || wanted <= 0) return Buffer.alloc(0);
@@ -42,6 +49,7 @@ export class PackWindows {
     for (const fd of this.#open.values()) fs.closeSync(fd);
     this.#open.clear();
     this.#windows.clear();
+    this.#last = undefined;
   }
 
   #window(pack: PackSource, start: number, size: number): Buffer {
@@ -54,6 +62,7 @@ export class PackWindows {
       this.#windows.delete(key);
     }
     this.#windows.set(key, window);
+    this.#last = { key: pack.key, start, bytes: window };
     return window;
   }
 

@@ -9,6 +9,18 @@ interface Weighed {
   readonly limits: PackLimits;
 }
 
+type Entries = readonly { readonly kind: 'tree' | 'blob'; readonly id: GitId }[];
+
+interface Noted {
+  readonly folders: readonly GitId[];
+  readonly files: number;
+}
+
+function notedOf(entries: Entries): Noted {
+  const folders = entries.filter(({ kind }) => kind === 'tree').map((entry) => entry.id);
+  return { folders, files: entries.length - folders.length };
+}
+
 interface Weight {
   /** Entries below, each way to reach one counted. */
   readonly paths: number;
@@ -29,11 +41,17 @@ export class TreeWeights {
   readonly #context: Weighed;
   readonly #weights = new Map<GitId, Weight>();
   readonly #checked = new Set<GitId>();
+  readonly #noted = new Map<GitId, Noted>();
   #exact = false;
   #looks = 0;
 
   constructor(context: Weighed) {
     this.#context = context;
+  }
+
+  /** Takes note of a new tree that was read anyway, so that it is not read once more. */
+  note(id: GitId, entries: Entries): void {
+    this.#noted.set(id, notedOf(entries));
   }
 
   /** @throws BkError 'damaged' if the tree of a commit is too deep or stands for too many paths */
@@ -61,7 +79,7 @@ export class TreeWeights {
     return this.#context.rows.find(id) >= 0;
   }
 
-  #children(id: GitId): readonly { readonly kind: 'tree' | 'blob'; readonly id: GitId }[] {
+  #children(id: GitId): Entries {
     const { outside, inside } = this.#context;
     return (this.#isNew(id) ? outside : inside).readTree(id);
   }
@@ -91,11 +109,11 @@ export class TreeWeights {
     }
   }
 
-  #open(id: GitId): { id: GitId; folders: GitId[]; files: number; next: number } {
+  #open(id: GitId): Noted & { readonly id: GitId; next: number } {
     if (!this.#exact && !this.#isNew(id)) return { id, folders: [], files: 1, next: 0 };
-    const entries = this.#children(id);
-    const folders = entries.filter(({ kind }) => kind === 'tree').map((entry) => entry.id);
-    return { id, folders, files: entries.length - folders.length, next: 0 };
+    const { folders, files } = this.#noted.get(id) ?? notedOf(this.#children(id));
+    this.#noted.delete(id);
+    return { id, folders, files, next: 0 };
   }
 
   #sum({ folders, files }: { readonly folders: readonly GitId[]; readonly files: number }): Weight {

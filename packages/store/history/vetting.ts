@@ -187,6 +187,7 @@ class Vetting {
       else if (this.#mark(row, FACT.tree, 'tree', id)) {
         const entries = this.#outside.readTree(id);
         if (entries.length === 0 && id !== root) throw about('tree', id, 'a folder with nothing in it');
+        this.#weights.note(id, entries);
         for (const entry of entries) {
           if (entry.kind === 'tree') waiting.push(entry.id);
           else this.#record(entry.id, entry.name, id);
