@@ -12,6 +12,8 @@ export interface Native {
   setMtime(fd: number, mtimeNs: bigint): void;
   /** The same by path; a symlink's own. @throws the system's error */
   setMtimeOf(path: string | Buffer, mtimeNs: bigint): void;
+  /** Begins to write an open file's pages to the disk, and does not wait for it: nothing is durable by that. */
+  startWriting(fd: number): void;
   /** Writes everything of the file system that holds an open file to the disk. @throws the system's error */
   syncFileSystem(fd: number): void;
   /** The 16 bytes (or fewer) by which a file system names itself; undefined: it has none, or the kernel does not tell. */
@@ -36,6 +38,7 @@ interface Koffi {
 const LIBRARIES = ['libc.so.6', `libc.musl-${musl(process.arch)}.so.1`];
 const AT_FDCWD = -100;
 const AT_SYMLINK_NOFOLLOW = 0x100;
+const SYNC_FILE_RANGE_WRITE = 2;
 const GIGA = 1_000_000_000n;
 /** `_IOR(0x15, 0, struct fsuuid2)` of linux/fs.h, kernel 6.9; and where reading has another number. */
 const FS_IOC_GETFSUUID = process.arch === 'ppc64' ? 0x40111500 : 0x80111500;
@@ -61,6 +64,9 @@ function bound(koffi: Koffi): Native {
   const futimens = libc.func('int futimens(int fd, uint8_t *times)');
   const utimensat = libc.func('int utimensat(int dir, uint8_t *path, uint8_t *times, int flags)');
   const syncfs = libc.func('int syncfs(int fd)');
+  const syncFileRange = libc.func(
+    'int sync_file_range(int fd, int64_t offset, int64_t bytes, unsigned int flags)',
+  );
   const ioctl = libc.func('int ioctl(int fd, unsigned long request, ...)');
   const check = (result: number, syscall: string): void => {
     if (result < 0) throw systemError(koffi.errno(), syscall);
@@ -73,6 +79,10 @@ function bound(koffi: Koffi): Native {
     setMtimeOf(path, mtimeNs) {
       const bytes = Buffer.concat([Buffer.from(path), Buffer.alloc(1)]);
       check(utimensat(AT_FDCWD, bytes, filled(times, mtimeNs), AT_SYMLINK_NOFOLLOW), 'utimensat');
+    },
+    startWriting(fd) {
+      // It only hurries what the kernel does anyway: where it cannot, nothing is lost.
+      syncFileRange(fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     },
     syncFileSystem(fd) {
       check(syncfs(fd), 'syncfs');

@@ -8,6 +8,7 @@ import {
   nameOf,
   type ObjectId,
   type PathProblem,
+  PROTECTION,
   parentOf,
   type RepoPath,
   type Report,
@@ -35,6 +36,8 @@ export interface CopyOptions {
   readonly pool: Pool;
   readonly report: Report;
   readonly totals: CloneTotals;
+  /** Rows of the source's index, where it mirrors the commit. */
+  readonly sourceRow?: (folder: RepoPath) => Uint8Array | undefined;
 }
 
 /** Contents in staging, and the index' rows of them. */
@@ -50,6 +53,8 @@ export interface Copied {
 
 /** Folders in one task. */
 const FOLDERS = 48;
+/** Tasks made ahead for each thread: none waits, and rows of the source are held for few folders at a time. */
+const LANES = 4;
 /** Bytes and files in one task of single files. */
 const BATCH_BYTES = 32 << 20;
 const BATCH_FILES = 128;
@@ -79,6 +84,8 @@ class Copying {
   /** Folders whose stat changed after their row was made. */
   readonly #changed = new Set<RepoPath>();
   readonly #touched = new Uint8Array(256);
+  /** Folders that this file system cannot hold, with the reason. */
+  readonly #refused = new Map<RepoPath, string>();
   #files = 0;
   #bytes = 0;
 
@@ -92,7 +99,6 @@ class Copying {
     const { pool, totals } = this.#options;
     if (totals.files > MANY_FILES || totals.bytes > MANY_BYTES) pool.start();
     pool.onProgress = (files, bytes) => this.#count(files, bytes);
-    this.#makeFolders();
     await this.#copyFolders();
     const groups = linkGroups(this.#late);
     const single = this.#late.filter(({ linked, reason }) => linked === undefined && reason === undefined);
@@ -127,57 +133,51 @@ class Copying {
     });
   }
 
-  /** One that this file system cannot hold is missing with all that is in it. */
-  #makeFolders(): void {
+  /** One that this file system cannot hold is missing with all that is in it. Parts come after those they are in. */
+  #makeFolders(first: number, end: number): void {
     const { places } = this.#options;
     const cloner = FileCloner.of(places);
     const narrow = (process.umask() & 0o755) !== 0;
-    const refused = new Map<RepoPath, string>();
-    this.#parts.forEach((part, i) => {
-      if (!part.made) return;
+    for (let i = first; i < end; i++) {
+      const part = this.#parts[i]!;
+      if (!part.made) continue;
       const why =
-        refused.get(parentOf(part.path)) ??
+        this.#refused.get(parentOf(part.path)) ??
         makeFolder(cloner, part.path, { resumed: places.resumed, narrow });
-      if (why === undefined || part.path === ROOT) return;
-      refused.set(part.path, why);
+      if (why === undefined || part.path === ROOT) continue;
+      this.#refused.set(part.path, why);
       this.#missing.push({ path: part.path, reason: why });
       this.#parts[i] = { ...part, made: false, files: [], folders: [] };
-    });
-    if (refused.size === 0) return;
-    this.#parts.forEach((part, i) => {
-      if (!part.made) return;
-      const names = part.folders === 'all' ? this.#foldersIn(part.path) : part.folders;
-      const kept = names.filter(
-        (name) => !refused.has((part.path === ROOT ? name : `${part.path}/${name}`) as RepoPath),
-      );
-      this.#parts[i] = { ...part, folders: kept };
-    });
-  }
-
-  #foldersIn(folder: RepoPath) {
-    return this.#options.parts
-      .filter(({ path }) => path !== ROOT && parentOf(path) === folder)
-      .map(({ path }) => nameOf(path));
+    }
   }
 
   async #copyFolders(): Promise<void> {
-    const { pool, places, history } = this.#options;
-    const tasks: Promise<void>[] = [];
-    for (let i = 0; i < this.#parts.length; i += FOLDERS) {
-      const folders = this.#parts.slice(i, i + FOLDERS);
-      const task = pool.run('cloneFolders', { ...places, history, folders }).then((result) => {
-        result.rows.forEach((row, k) => {
-          this.#rows[i + k] = row;
-        });
-        this.#late.push(...result.late);
-        this.#missing.push(...result.missing);
-        for (const [path, mode] of result.modes) this.#modes.set(path, mode);
-        this.#touch(result.touched);
-      });
-      tasks.push(task);
-      if (pool.threads === 0) await task;
-    }
-    await Promise.all(tasks);
+    let next = 0;
+    const lane = async (): Promise<void> => {
+      while (next < this.#parts.length) {
+        const first = next;
+        next += FOLDERS;
+        await this.#copySome(first);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.max(1, this.#options.pool.threads * LANES) }, lane));
+  }
+
+  async #copySome(first: number): Promise<void> {
+    const { pool, places, history, sourceRow } = this.#options;
+    const end = Math.min(first + FOLDERS, this.#parts.length);
+    this.#makeFolders(first, end);
+    const folders = this.#parts.slice(first, end);
+    const sourceRows = sourceRow && folders.map(({ path }) => sourceRow(path));
+    const task = { ...places, history, folders, ...(sourceRows && { sourceRows }) };
+    const result = await pool.run('cloneFolders', task);
+    result.rows.forEach((row, k) => {
+      this.#rows[first + k] = row;
+    });
+    this.#late.push(...result.late);
+    this.#missing.push(...result.missing);
+    for (const [path, mode] of result.modes) this.#modes.set(path, mode);
+    this.#touch(result.touched);
   }
 
   /** @returns those that could not be had */
@@ -271,8 +271,11 @@ class Copying {
 
   *#finishedRows(observedNs: bigint): Generator<readonly [RepoPath, KnownDirectory]> {
     const cloner = new FileCloner(this.#options.places);
+    const lacking = Map.groupBy(this.#refused.keys(), parentOf);
     for (const [i, { path }] of this.#parts.entries()) {
       const row = decodeRow(this.#rows[i]!)!;
+      for (const folder of lacking.get(path) ?? [])
+        row.protections[row.listing.names.indexOf(fsName(folder))] = PROTECTION.absent;
       const names = this.#made.get(path);
       if (names !== undefined) patch(row, names);
       if (this.#changed.has(path)) this.#relist(row, path, cloner);

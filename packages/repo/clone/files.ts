@@ -55,6 +55,12 @@ export interface Made {
   readonly protection: Protection;
 }
 
+/** A file of staging that has its name in the net. */
+interface Finished {
+  readonly stat: fs.BigIntStats;
+  readonly protection: Protection;
+}
+
 export interface CloneFilesTask extends ClonePlaces {
   readonly files: readonly CloneFile[];
 }
@@ -143,11 +149,34 @@ export class FileCloner {
       const there = this.#there(file, at);
       if (there !== undefined) return there;
     }
-    if (wanted.size === 0)
-      return this.#created(() => this.copier.makeEmpty(at, wanted)) ?? this.finish(file, at);
-    const from = this.#sourceOf(file.path);
+    const from = wanted.size === 0 ? '' : this.#sourceOf(file.path);
     if (typeof from !== 'string') return from.reason;
-    return this.#created(() => this.copier.copy(from, at, wanted)) ?? this.finish(file, at);
+    const finished = this.copyInto(from, at, wanted);
+    return typeof finished === 'string' ? finished : madeOf(finished.stat, finished.protection);
+  }
+
+  /** Whether files come from the source's folder onto free names: nothing was left there by an interrupted run. */
+  get copiesPlainly(): boolean {
+    return this.#source !== undefined && !this.places.resumed;
+  }
+
+  /** What names in a folder of the source are appended to; or why it cannot be entered. */
+  sourceFolder(folder: FsPath): string | { readonly reason: string } {
+    if (this.#source === undefined) return { reason: NOT_HERE };
+    try {
+      return this.#source.openFolder(folder).prefix;
+    } catch (error) {
+      if (error instanceof BkError) return { reason: 'its folder belongs to another repository now' };
+      return { reason: reasonOf(error) };
+    }
+  }
+
+  /** Copies one file. @param from in the source; @param at where to, in staging. @returns why it could not be had */
+  copyInto(from: string, at: string, wanted: WantedFile): Finished | string {
+    const why = this.#created(() =>
+      wanted.size === 0 ? this.copier.makeEmpty(at, wanted) : this.copier.copy(from, at, wanted),
+    );
+    return why ?? this.#protect(wanted, at, this.copier.inode);
   }
 
   link(target: string, at: string, mtimeNs: bigint): Made | string {
@@ -164,14 +193,15 @@ export class FileCloner {
 
   /** A file that is whole in staging: its content gets its name in the net. */
   finish({ wanted }: CloneFile, at: string): Made {
-    const stat = fs.lstatSync(nodePath(at), { bigint: true });
-    const protection = this.#net.protect(nodePath(at), {
-      blake3: wanted.blake3,
-      inode: stat.ino,
-      size: wanted.size,
-    });
-    if (protection !== PROTECTION.link) return madeOf(stat, protection);
-    return madeOf(fs.lstatSync(nodePath(at), { bigint: true }), protection);
+    const { ino } = fs.lstatSync(nodePath(at), { bigint: true });
+    const { stat, protection } = this.#protect(wanted, at, ino);
+    return madeOf(stat, protection);
+  }
+
+  #protect({ blake3, size }: WantedFile, at: string, inode: bigint): Finished {
+    const protection = this.#net.protect(nodePath(at), { blake3, inode, size });
+    // Looked at afterwards: a link more changes its ctime.
+    return { stat: fs.lstatSync(nodePath(at), { bigint: true }), protection };
   }
 
   /** What an interrupted run left there: used if it is whole, else removed, its name in the net first. */
@@ -185,16 +215,10 @@ export class FileCloner {
   }
 
   #sourceOf(file: RepoPath): string | { readonly reason: string } {
-    if (this.#source === undefined) return { reason: NOT_HERE };
     const whole = decodePath(file);
     const slash = whole.lastIndexOf('/');
-    try {
-      const folder = this.#source.openFolder(whole.slice(0, Math.max(0, slash)) as FsPath);
-      return folder.prefix + whole.slice(slash + 1);
-    } catch (error) {
-      if (error instanceof BkError) return { reason: 'its folder belongs to another repository now' };
-      return { reason: reasonOf(error) };
-    }
+    const folder = this.sourceFolder(whole.slice(0, Math.max(0, slash)) as FsPath);
+    return typeof folder === 'string' ? folder + whole.slice(slash + 1) : folder;
   }
 
   /** @returns why this file system cannot hold such a file, or what `create` returns */

@@ -26,6 +26,7 @@ import { encodeRow, HistoryReader, type TreeEntry } from '@bk/store';
 import { nodePath, putStat, type WantedFile } from '@bk/worktree';
 import { RowBuilder } from '../index/row-builder.ts';
 import { type CloneFile, type ClonePlaces, FileCloner, type Made } from './files.ts';
+import { type Mirrored, mirrorOf, pathOf, rowOfCopy } from './mirror.ts';
 import type { FolderPart } from './selection.ts';
 
 /** Folders of a commit whose files are to be copied into staging, and whose rows of the index are to be made. */
@@ -33,6 +34,8 @@ export interface CloneFoldersTask extends ClonePlaces {
   /** Git directory that the trees and records are read from. */
   readonly history: string;
   readonly folders: readonly FolderPart[];
+  /** Of each folder, its row in the source's index, where that mirrors the same commit. */
+  readonly sourceRows?: readonly (Uint8Array | undefined)[];
 }
 
 export interface CloneFoldersResult {
@@ -58,7 +61,7 @@ export function cloneFolders(task: CloneFoldersTask, onBytes?: (bytes: number) =
   const files = FileCloner.of(task, onBytes);
   const history = historyOf(task);
   const work = new FolderWork(files, history);
-  const rows = task.folders.map((part) => encodeRow(work.folder(part)));
+  const rows = task.folders.map((part, i) => encodeRow(work.folder(part, task.sourceRows?.[i])));
   const { late, missing, modes } = work;
   return { rows, late, missing, modes, files: work.files, bytes: work.bytes, touched: files.takeTouched() };
 }
@@ -95,19 +98,57 @@ class FolderWork {
     this.#history = history;
   }
 
-  folder(part: FolderPart): KnownDirectory {
-    const row = new RowBuilder();
-    const place = decodePath(part.path);
-    row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
-    if (!part.made) return this.#fill(row, part, undefined);
-    return this.#cloner.inFolder(place, (at) => this.#fill(row, part, at));
+  /** @param sourceRow see CloneFoldersTask */
+  folder(part: FolderPart, sourceRow: Uint8Array | undefined): KnownDirectory {
+    const tree = this.#history.readTree(part.tree);
+    if (!part.made) return this.#fill(part, tree, undefined);
+    const mirrored = sourceRow && this.#cloner.copiesPlainly && mirrorOf(part, sourceRow, tree, LARGE);
+    return this.#cloner.inFolder(decodePath(part.path), (at) =>
+      mirrored ? this.#mirror(part, mirrored, at) : this.#fill(part, tree, at),
+    );
   }
 
-  #fill(row: RowBuilder, part: FolderPart, at: string | undefined): KnownDirectory {
+  /** The short way: see mirrorOf. */
+  #mirror(part: FolderPart, mirrored: Mirrored, at: string): KnownDirectory {
+    const cloner = this.#cloner;
+    const row = rowOfCopy(mirrored);
+    const { names, stats, modes } = row.listing;
+    const source = cloner.sourceFolder(decodePath(part.path));
+    mirrored.wanted.forEach((wanted, k) => {
+      if (wanted === undefined) return;
+      const name = names[k]!;
+      const made =
+        typeof source === 'string'
+          ? cloner.copyInto(`${source}${name}`, `${at}${name}`, wanted)
+          : source.reason;
+      if (typeof made === 'string') {
+        this.late.push({ path: pathOf(part, mirrored, k), wanted, reason: made });
+        stats[k * STAT_WIDTH + STAT.size] = BigInt(wanted.size);
+        stats[k * STAT_WIDTH + STAT.mtime] = BigInt.asIntN(64, wanted.mtimeNs);
+        modes[k] = mirrored.known.listing.modes[k]!;
+        row.protections[k] = PROTECTION.absent;
+        return;
+      }
+      putStat(stats, k, made.stat);
+      modes[k] = Number(made.stat.mode & 0o7777n);
+      row.protections[k] = made.protection;
+      this.files++;
+      this.bytes += wanted.size;
+    });
+    const stat = fs.lstatSync(nodePath(`${at}.`), { bigint: true });
+    putStat(stats, 0, stat);
+    modes[0] = Number(stat.mode & 0o7777n);
+    if (modes[0] !== PLAIN_FOLDER_MODE) this.modes.push([part.path, PLAIN_FOLDER_MODE]);
+    return row;
+  }
+
+  #fill(part: FolderPart, tree: readonly TreeEntry[], at: string | undefined): KnownDirectory {
+    const row = new RowBuilder();
+    row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
     const wanted = part.files === 'all' ? undefined : new Set<EncodedName>(part.files);
     const made = part.folders === 'all' ? undefined : new Set<EncodedName>(part.folders);
     let own: { readonly rec: Rec; readonly id: GitId } | undefined;
-    for (const entry of this.#history.readTree(part.tree)) {
+    for (const entry of tree) {
       if (entry.kind === 'tree')
         row.addFolder(checkedName(entry.name), PLAIN_FOLDER_MODE, made?.has(entry.name) === false);
       else if (entry.name === DIRECTORY_RECORD) own = { rec: this.#record(entry.id), id: entry.id };

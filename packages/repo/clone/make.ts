@@ -6,6 +6,7 @@ import {
   type Config,
   checkedName,
   HistoryReader,
+  IndexDamaged,
   IndexDb,
   removeCloneState,
   SafetyNet,
@@ -24,7 +25,7 @@ import { publishPresence } from '../presence/presence.ts';
 import { Repository } from '../repository.ts';
 import { countHere } from './again.ts';
 import { withoutCaseTwins } from './case.ts';
-import { type Copied, copyContents } from './copy.ts';
+import { type Copied, type CopyOptions, copyContents } from './copy.ts';
 import { syncTree } from './durable.ts';
 import type { ClonePlaces } from './files.ts';
 import { fetchHistory } from './history.ts';
@@ -33,6 +34,7 @@ import { type ClonePlan, type CloneResult, type CloneWork, planClone } from './p
 import { registerClone } from './register.ts';
 import type { FolderPart } from './selection.ts';
 import { checkSpace } from './space.ts';
+import type { CloneTotals } from './survey.ts';
 import { clearSkeleton, lookAtTarget, makeSkeleton } from './target.ts';
 
 /** Makes the clone; what makes it visible is written last. */
@@ -131,18 +133,29 @@ export class Cloning {
     if (!resumed) writeCloneState(layout, { ...state, commit });
     if (commit === null) return this.#staged({ ...state, commit, missing: [], modes: [] });
     this.hasCopied = true;
+    const beside = early !== undefined && !keepsCoresBusy(plan.totals);
     const [copied] = await both(
       this.#copy(plan, { state, resumed }),
-      early === undefined ? Promise.resolve() : fetchHistory(repo, options.from.peer, commit),
+      beside ? fetchHistory(repo, options.from.peer, commit) : Promise.resolve(),
     );
-    // The index is durable by itself once it is closed.
-    const index = this.#writeIndex(repo, { commit, copied, files: plan.totals.files });
-    const [synced] = await both(syncingFileSystem(layout.dot), index);
+    const [synced] = await both(
+      syncingFileSystem(layout.dot),
+      this.#bookkeep(repo, { commit, copied, files: plan.totals.files }),
+    );
     if (!synced) {
       new SafetyNet(layout).makeDurable(copied.touched);
       syncTree(stagedTree(layout));
     }
     return this.#staged({ ...state, commit, missing: copied.missing, modes: [...copied.modes] });
+  }
+
+  /** History, if it is not here yet, and index: durable by themselves, and work for a core while the disk is synced. */
+  async #bookkeep(
+    repo: Repository,
+    given: { readonly commit: GitId; readonly copied: Copied; readonly files: number },
+  ): Promise<void> {
+    await fetchHistory(repo, this.#work.options.from.peer, given.commit);
+    await this.#writeIndex(repo, given);
   }
 
   #staged(state: CloneState): CloneState {
@@ -151,7 +164,7 @@ export class Cloning {
   }
 
   #copy(
-    { parts, totals }: ClonePlan,
+    { commit, parts, totals }: ClonePlan,
     { state, resumed }: { state: CloneState; resumed: boolean },
   ): Promise<Copied> {
     const { target, options, pool, context } = this.#work;
@@ -170,7 +183,13 @@ export class Cloning {
     const history = repository?.layout.history ?? layout.history;
     const fitting = fittingParts(parts, { history, staging: layout.staging });
     const common = { places, history, peer, pool, report: context.report, totals };
-    return copyContents({ ...common, parts: fitting.parts, missing: fitting.missing });
+    const sourceRow = repository && rowsOf(repository, commit);
+    return copyContents({
+      ...common,
+      parts: fitting.parts,
+      missing: fitting.missing,
+      ...(sourceRow && { sourceRow }),
+    });
   }
 
   /** Rows that vouch for every file: nobody but this process could get at them since they were looked at. */
@@ -220,6 +239,27 @@ export class Cloning {
     );
     return why === undefined ? [] : [`the source does not know of this clone yet: ${why}`];
   }
+}
+
+/** Rows of the source's index, if it mirrors the commit; a damaged index is of no use. */
+function rowsOf({ index }: Repository, commit: GitId | null): CopyOptions['sourceRow'] {
+  const readable = <T>(read: () => T): T | undefined => {
+    try {
+      return read();
+    } catch (error) {
+      if (error instanceof IndexDamaged) return undefined;
+      throw error;
+    }
+  };
+  if (readable(() => index.head) !== commit) return undefined;
+  return (folder) => readable(() => index.row(folder));
+}
+
+/** Below so many bytes a file, copying is work for the cores and not for the disks. */
+const SMALL_FILE = 64 << 10;
+
+function keepsCoresBusy({ files, bytes }: CloneTotals): boolean {
+  return bytes < files * SMALL_FILE;
 }
 
 /** Where names that differ only by case are one name, one of them is left out. */
