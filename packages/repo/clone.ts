@@ -44,6 +44,8 @@ async function run(work: CloneWork): Promise<CloneResult> {
   const begun = target.is === 'begun' ? target.state : undefined;
   const { repository, facts } = options.from;
   const commit = begun?.commit === undefined ? (facts.head ?? null) : begun.commit;
+  // Threads of a large clone begin while it is planned; the number is a hint.
+  if ((repository?.index.files ?? 0) > MANY_FILES) work.pool.start();
   // Of a repository that can be opened here, everything is known before anything is made.
   const plan =
     repository === undefined ? undefined : await planClone(work, repository.layout.history, commit);
@@ -59,6 +61,8 @@ async function run(work: CloneWork): Promise<CloneResult> {
     throw error;
   }
 }
+
+const MANY_FILES = 10_000;
 
 function foreseen(root: string, plan: ClonePlan | undefined): CloneResult {
   if (plan === undefined) {

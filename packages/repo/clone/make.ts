@@ -19,6 +19,7 @@ import {
 import { foldsCaseIn, stableInodes, volumeOf } from '@bk/worktree';
 import { departedSince } from '../index/departures.ts';
 import { nameOfFolder } from '../init.ts';
+import { Pool } from '../observe/pool.ts';
 import { lastSeenNow } from '../peers/peers.ts';
 import { volumeFacts, volumeFactsAgain } from '../peers/volume.ts';
 import { publishPresence } from '../presence/presence.ts';
@@ -34,7 +35,6 @@ import { type ClonePlan, type CloneResult, type CloneWork, planClone } from './p
 import { registerClone } from './register.ts';
 import type { FolderPart } from './selection.ts';
 import { checkSpace } from './space.ts';
-import type { CloneTotals } from './survey.ts';
 import { clearSkeleton, lookAtTarget, makeSkeleton } from './target.ts';
 
 /** Makes the clone; what makes it visible is written last. */
@@ -125,37 +125,55 @@ export class Cloning {
     const { layout } = target;
     const { state, early, commit } = given;
     makeSkeleton(layout);
-    // Where both can go on at once they do: nothing gets its place before the history was found to be good.
-    if (early === undefined) await fetchHistory(repo, options.from.peer, commit);
+    const source = { peer: options.from.peer, aside: undefined };
+    if (early === undefined) await fetchHistory(repo, source, commit);
     const plan = early ?? (await planClone(this.#work, layout.history, commit));
     if (early === undefined && state.commit === undefined) checkSpace(target.root, plan.totals, undefined);
     const resumed = state.commit !== undefined;
     if (!resumed) writeCloneState(layout, { ...state, commit });
     if (commit === null) return this.#staged({ ...state, commit, missing: [], modes: [] });
     this.hasCopied = true;
-    const beside = early !== undefined && !keepsCoresBusy(plan.totals);
+    // Where both can go on at once they do: nothing gets its place before the history was found to be good.
     const [copied] = await both(
-      this.#copy(plan, { state, resumed }),
-      beside ? fetchHistory(repo, options.from.peer, commit) : Promise.resolve(),
+      this.#contents(repo, plan, { state, commit, resumed }),
+      early === undefined ? Promise.resolve() : this.#history(repo, plan),
     );
-    const [synced] = await both(
-      syncingFileSystem(layout.dot),
-      this.#bookkeep(repo, { commit, copied, files: plan.totals.files }),
-    );
+    return this.#staged({ ...state, commit, missing: copied.missing, modes: [...copied.modes] });
+  }
+
+  /** Of a repository that is open here. Of a large one another thread takes it, so that nobody waits for files to copy. */
+  async #history(repo: Repository, { commit, totals }: ClonePlan): Promise<void> {
+    const { peer, repository } = this.#work.options.from;
+    if (repository === undefined || totals.files < MANY_RECORDS) {
+      await fetchHistory(repo, { peer, aside: undefined }, commit);
+      return;
+    }
+    const pool = new Pool();
+    pool.start(1);
+    try {
+      const { history } = repository.layout;
+      await fetchHistory(repo, { peer, aside: { pool, history } }, commit);
+    } finally {
+      pool.close();
+    }
+  }
+
+  /** Copies everything into staging; then index and net, while it is made durable. */
+  async #contents(
+    repo: Repository,
+    plan: ClonePlan,
+    { state, commit, resumed }: { state: CloneState; commit: GitId; resumed: boolean },
+  ): Promise<Copied> {
+    const { layout } = this.#work.target;
+    const copied = await this.#copy(plan, { state, resumed });
+    // The index is durable by itself once it is closed.
+    const index = this.#writeIndex(repo, { commit, copied, files: plan.totals.files });
+    const [synced] = await both(syncingFileSystem(layout.dot), index);
     if (!synced) {
       new SafetyNet(layout).makeDurable(copied.touched);
       syncTree(stagedTree(layout));
     }
-    return this.#staged({ ...state, commit, missing: copied.missing, modes: [...copied.modes] });
-  }
-
-  /** History, if it is not here yet, and index: durable by themselves, and work for a core while the disk is synced. */
-  async #bookkeep(
-    repo: Repository,
-    given: { readonly commit: GitId; readonly copied: Copied; readonly files: number },
-  ): Promise<void> {
-    await fetchHistory(repo, this.#work.options.from.peer, given.commit);
-    await this.#writeIndex(repo, given);
+    return copied;
   }
 
   #staged(state: CloneState): CloneState {
@@ -200,11 +218,13 @@ export class Cloning {
     await setTimeout(GRAIN_MS);
     const observedNs = BigInt(Date.now()) * 1_000_000n;
     const { layout } = this.#work.target;
+    // The history may still be on its way; the source's says the same.
+    const history = this.#work.options.from.repository?.history ?? repo.history;
     repo.reload();
     IndexDb.discard(layout.index);
     const index = IndexDb.open(layout.index);
     try {
-      const departed = departedSince(repo.history, firstOf(repo.history, commit), commit).rows;
+      const departed = departedSince(history, firstOf(history, commit), commit).rows;
       index.write({ head: commit, put: copied.rows(observedNs), files, departed });
     } finally {
       index.close();
@@ -255,12 +275,8 @@ function rowsOf({ index }: Repository, commit: GitId | null): CopyOptions['sourc
   return (folder) => readable(() => index.row(folder));
 }
 
-/** Below so many bytes a file, copying is work for the cores and not for the disks. */
-const SMALL_FILE = 64 << 10;
-
-function keepsCoresBusy({ files, bytes }: CloneTotals): boolean {
-  return bytes < files * SMALL_FILE;
-}
+/** From here on checking the history takes longer than starting a thread for it. */
+const MANY_RECORDS = 5_000;
 
 /** Where names that differ only by case are one name, one of them is left out. */
 function fittingParts(

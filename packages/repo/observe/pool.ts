@@ -32,10 +32,10 @@ export class Pool {
     return this.#load.size;
   }
 
-  /** From now on tasks go to threads. */
-  start(): void {
+  /** From now on tasks go to threads. @param count how many; absent: one for each core */
+  start(count = WORKERS): void {
     if (this.threads > 0 || this.#broken !== undefined || process.env['BK_THREADS'] === '0') return;
-    for (let i = 0; i < WORKERS; i++) this.#spawn();
+    for (let i = 0; i < count; i++) this.#spawn();
   }
 
   /** Rejects with what the task threw: BkErrors and errors of the system are the same from a thread as inline. */

@@ -11,6 +11,7 @@ import {
 import { type CloneFilesResult, type CloneFilesTask, cloneFiles } from '../clone/files.ts';
 import { type CloneFoldersResult, type CloneFoldersTask, cloneFolders } from '../clone/folders.ts';
 import { type CloneSurveyTask, type CloneTotals, surveyClone } from '../clone/survey.ts';
+import { type TakeHistoryTask, takeHistory } from '../clone/take-history.ts';
 import {
   type LookAgainResult,
   type LookAgainTask,
@@ -36,16 +37,18 @@ export interface Tasks {
   cloneSurvey: { task: CloneSurveyTask; result: CloneTotals };
   cloneFolders: { task: CloneFoldersTask; result: CloneFoldersResult };
   cloneFiles: { task: CloneFilesTask; result: CloneFilesResult };
+  takeHistory: { task: TakeHistoryTask; result: true };
 }
 export type TaskKind = keyof Tasks;
+type Awaitable<T> = T | Promise<T>;
 
 /** @param onFile called while contents are read, with the bytes read; with 0 after each file */
 export function perform<K extends TaskKind>(
   kind: K,
   task: Tasks[K]['task'],
   onFile?: (bytes: number) => void,
-): Tasks[K]['result'] {
-  const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Tasks[T]['result'] } = {
+): Awaitable<Tasks[K]['result']> {
+  const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Awaitable<Tasks[T]['result']> } = {
     look: (given) => scanDirectories(scanTask(given)),
     read: (given) => readContents(given, onFile),
     protect: protectFiles,
@@ -53,6 +56,7 @@ export function perform<K extends TaskKind>(
     cloneSurvey: surveyClone,
     cloneFolders: (given) => cloneFolders(given, onFile),
     cloneFiles: (given) => cloneFiles(given, onFile),
+    takeHistory,
   };
   return table[kind](task);
 }

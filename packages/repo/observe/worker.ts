@@ -29,9 +29,10 @@ function count(read: number): void {
   bytes = 0;
 }
 
-port?.on('message', ({ number, kind, task }: Job) => {
+port?.on('message', async ({ number, kind, task }: Job) => {
   try {
-    port.postMessage({ number, result: perform(kind, task, count) } satisfies Reply);
+    const result = perform(kind, task, count);
+    port.postMessage({ number, result: result instanceof Promise ? await result : result } satisfies Reply);
   } catch (error) {
     port.postMessage({ number, failure: packFailure(error) } satisfies Reply);
   }

@@ -36,22 +36,20 @@ import {
   type WantedPart,
 } from '@bk/remote';
 import {
-  copyPacks,
   grantLease,
   type HistoryReader,
   Incoming,
   isAncestor,
   listRefs,
-  missingObjects,
   ObjectList,
   PRESENCE_REFS,
+  packFor,
   packOf,
   readRef,
   receivePack,
   releaseLease,
   updateRef,
   VerifiedTimes,
-  wholePacks,
 } from '@bk/store';
 import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
 import { clearIncoming } from '../exchange/incoming.ts';
@@ -154,9 +152,7 @@ class RepositoryHost implements Host {
     reader.refresh();
     for (const want of wants) this.#checkCommit(want);
     const known = haves.filter((id) => this.#isCommit(id));
-    const objects = missingObjects(reader, wants, known);
-    const whole = known.length > 0 ? undefined : wholePacks(this.#repo.layout.history, objects.count);
-    yield* whole === undefined ? packOf(reader, objects) : copyPacks(whole);
+    yield* packFor(this.#repo.layout.history, reader, wants, known);
   }
 
   async receive(

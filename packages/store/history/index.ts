@@ -12,7 +12,7 @@ export { deleteRef } from './delete-ref.ts';
 export { initHistory } from './init.ts';
 export { type Flaw, inspectPacks, inspectRefs, type RefInspection } from './inspect.ts';
 export { type ObjectSink, Overlay } from './overlay.ts';
-export { copyPacks, wholePacks } from './pack-copy.ts';
+export { packFor } from './pack-copy.ts';
 export { PACK_LIMITS, type PackLimits } from './pack-scan.ts';
 export { PackWriter, type PackWriterOptions } from './pack-writer.ts';
 export { type Received, type Receiving, receivePack } from './quarantine.ts';

@@ -1,12 +1,30 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError } from '@bk/core';
+import { BkError, type GitId } from '@bk/core';
 import { PackIndex } from './pack-index.ts';
+import type { HistoryReader } from './reader.ts';
+import { missingObjects, packOf } from './transfer.ts';
 
 const HEADER = 12;
 const TRAILER = 20;
 const CHUNK = 256 * 1024;
+
+/**
+ * A pack with every object that can be reached from `wants` and is not known to whoever has `haves`; where all that is
+ * here is asked for, as it lies. @param historyDir the bare repository that `reader` reads
+ * @throws BkError 'not-found' if a want is not here
+ */
+export function* packFor(
+  historyDir: string,
+  reader: HistoryReader,
+  wants: readonly GitId[],
+  haves: readonly GitId[],
+): Generator<Uint8Array> {
+  const objects = missingObjects(reader, wants, haves);
+  const whole = haves.length > 0 ? undefined : wholePacks(historyDir, objects.count);
+  yield* whole === undefined ? packOf(reader, objects) : copyPacks(whole);
+}
 
 /** The packs of a history, if all of them together are exactly what somebody asked for. */
 export interface WholePacks {
