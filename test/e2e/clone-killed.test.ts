@@ -23,7 +23,7 @@ async function killedAfter(ms: number, args: readonly string[]): Promise<boolean
 test(`killed at ${MOMENTS} moments, the same command completes it, and every hash is right`, async () => {
   const root = temporaryFolder('bk-source-');
   smallTree(root);
-  manyFiles(root, 2_000);
+  manyFiles(root, 1_000);
   fs.writeFileSync(path.join(root, 'large'), Buffer.alloc(20_000_000, 'large '));
   fs.linkSync(path.join(root, 'large'), path.join(root, 'large too'));
   repository(root);
@@ -54,9 +54,11 @@ test(`killed at ${MOMENTS} moments, the same command completes it, and every has
     expect(fs.readdirSync(path.join(to, '.bk')).sort()).toEqual(
       fs.readdirSync(path.join(under, 'undisturbed/.bk')).sort(),
     );
-    if (tries % 5 > 0) continue;
-    expect(bk(['-C', to, 'check'], { expect: [0] })['problems']).toEqual([]);
-    expect(fsckProblems(to)).toEqual([]);
+    if (tries % 5 === 0) {
+      expect(bk(['-C', to, 'check'], { expect: [0] })['problems']).toEqual([]);
+      expect(fsckProblems(to)).toEqual([]);
+    }
+    fs.rmSync(to, { recursive: true });
   }
   expect(killed).toBe(MOMENTS);
 }, 900_000);
