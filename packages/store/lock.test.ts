@@ -1,10 +1,11 @@
-import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { type ChildProcessByStdio, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { BkError } from '@bk/core';
+import Database from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type Lock, lock, tryLock } from './lock.ts';
 
@@ -44,6 +45,18 @@ async function other(waitMs = 0) {
   return { child, said };
 }
 
+/** What a writer that was killed with its changes half in the file leaves. */
+function leaveJournal(): void {
+  const program = `
+    import Database from 'better-sqlite3';
+    const db = new Database(process.argv[1]);
+    db.pragma('cache_size = 1');
+    db.exec('BEGIN EXCLUSIVE; CREATE TABLE u (a); INSERT INTO u VALUES (zeroblob(100000))');
+    process.kill(process.pid, 'SIGKILL');`;
+  spawnSync(process.execPath, ['--input-type=module', '-e', program, file], { cwd: import.meta.dirname });
+  expect(fs.readFileSync(`${file}-journal`)[0]).not.toBe(0);
+}
+
 describe('the lock', () => {
   it('is held by one process at a time, and free again when it is released', async () => {
     const first = await other();
@@ -72,6 +85,42 @@ describe('the lock', () => {
     expect(await holder.said()).toBe('has');
     holder.child.kill('SIGKILL');
     await once(holder.child, 'exit');
+    expect(take()).toBeDefined();
+  });
+
+  it('leaves nothing but its file, held, killed and released', async () => {
+    const holder = await other();
+    expect(await holder.said()).toBe('has');
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite']);
+    holder.child.kill('SIGKILL');
+    await once(holder.child, 'exit');
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite']);
+    take()?.release();
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite']);
+  });
+
+  it.each([
+    ['an empty file', Buffer.alloc(0), Buffer.alloc(0)],
+    ['a file of garbage', Buffer.alloc(8_192, 'garbage!'), Buffer.alloc(0)],
+    ['a file with pages', 'database', Buffer.alloc(512)],
+    ['a file with pages, and is hot', 'database', 'hot'],
+  ] as const)('clears away a journal that an older bk left beside %s', async (_, content, journal) => {
+    if (content !== 'database') fs.writeFileSync(file, content);
+    else new Database(file).exec('CREATE TABLE t (a)').close();
+    if (journal !== 'hot') fs.writeFileSync(`${file}-journal`, journal);
+    else leaveJournal();
+    expect(take()).toBeDefined();
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite']);
+    expect(await (await other()).said()).toBe('not');
+  });
+
+  it('does not touch the journal of an older bk that is at work', () => {
+    const older = new Database(file);
+    older.exec('BEGIN EXCLUSIVE');
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite', 'lock.sqlite-journal']);
+    expect(take()).toBeUndefined();
+    expect(fs.readdirSync(base)).toEqual(['lock.sqlite', 'lock.sqlite-journal']);
+    older.close();
     expect(take()).toBeDefined();
   });
 

@@ -24,8 +24,11 @@ function attempt(file: string, waitMs: number, emptied = false): Lock | null {
   let db: Database.Database | undefined;
   try {
     db = new Database(file, { timeout: waitMs });
-    db.pragma('journal_mode = DELETE');
+    // An exclusive transaction on an empty file begins with its first page: a journal on disk would outlive a kill.
+    db.pragma('journal_mode = MEMORY');
     db.exec('BEGIN EXCLUSIVE');
+    // Left by a killed bk that still made one. Only who has the lock could be using it.
+    fs.rmSync(`${file}-journal`, { force: true });
     return holding(db);
   } catch (error) {
     db?.close();
