@@ -315,7 +315,7 @@ function verifyRebuild(repo: Repository, scratch: string, folders: ReadonlySet<R
     const departed = (index: IndexDb) =>
       index.departed
         .all()
-        .map(({ inode: _inode, released: _released, timeSec: _timeSec, ...row }) => row)
+        .map(({ inode: _inode, seen: _seen, released: _released, timeSec: _timeSec, ...row }) => row)
         .map((row) =>
           JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
         )

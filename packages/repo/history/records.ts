@@ -130,7 +130,7 @@ function newRecord(entry: IdentifiedEntry, given: Given): string | undefined {
   if (object.kind === 'new') {
     return formatRecord(fresh(entry, { id, linked, target }));
   }
-  const before = object.kind === 'known' ? object.tracked : (object.departed as DepartedRow);
+  const before = object.kind === 'known' ? object.tracked : asSeen(object.departed as DepartedRow);
   const sameContent = seen.type === 'dir' || (before.blake3 === seen.blake3 && before.size === seen.size);
   const sameFacts =
     object.kind === 'known' &&
@@ -144,6 +144,11 @@ function newRecord(entry: IdentifiedEntry, given: Given): string | undefined {
   linked = sameContent ? groupOf(old, linked, given.linksAway) : linked;
   if (sameFacts && old.linked === linked) return undefined;
   return formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
+}
+
+/** What comes back is compared with what was on this disk. */
+function asSeen(departed: DepartedRow): DepartedRow {
+  return { ...departed, ...departed.seen };
 }
 
 /** The group that a file is in whose content is the same: the recorded one, as long as names of it are not here. */

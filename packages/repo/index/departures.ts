@@ -157,6 +157,19 @@ function compare(history: HistoryReader, before: GitId | undefined, after: GitId
   return { gone, came };
 }
 
+/** What the record of a version says of it, in the columns of the table. */
+export function recordedFacts(rec: Rec) {
+  return {
+    id: rec.id,
+    type: rec.type,
+    blake3: rec.blake3,
+    size: rec.size ?? 0,
+    mtimeNs: rec.mtime === undefined ? 0n : parseMtime(rec.mtime),
+    mode: parseMode(rec.mode),
+    target: rec.target,
+  };
+}
+
 interface Departure extends Version {
   readonly commit: CommitObject;
   readonly replaced: boolean;
@@ -167,14 +180,8 @@ function departedRow({ path, record, rec, commit, replaced, own }: Departure): D
   const { deletions, repository } = parseCommitMessage(commit.message);
   const isOwn = own === undefined || repository?.id === own;
   return {
-    id: rec.id,
+    ...recordedFacts(rec),
     path,
-    type: rec.type,
-    blake3: rec.blake3,
-    size: rec.size ?? 0,
-    mtimeNs: rec.mtime === undefined ? 0n : parseMtime(rec.mtime),
-    mode: parseMode(rec.mode),
-    target: rec.target,
     record,
     inode: 0n,
     commit: commit.id,

@@ -34,6 +34,7 @@ import { idAt, protectionOf, recordAt } from '../observe/draft.ts';
 import { markAbsent, settleFlags } from '../presence/absent-rows.ts';
 import type { Repository } from '../repository.ts';
 import type { Extended } from '../safety/net.ts';
+import { recordedFacts } from './departures.ts';
 import { addRecordOnly } from './rebuild.ts';
 import { RowBuilder, type RowEntry } from './row-builder.ts';
 
@@ -324,24 +325,21 @@ interface Leaving {
   readonly confirmed: boolean;
 }
 
+/** The history says what it was; the index, which inode it had and what the file system made of it. */
 function departedRow(
   repo: Repository,
   tracked: TrackedEntry,
   { commit, reason, confirmed }: Leaving,
 ): DepartedRow {
-  const target =
-    tracked.type === 'symlink' ? parseRecord(repo.history.readBlobText(tracked.record)).target : undefined;
+  const facts = recordedFacts(parseRecord(repo.history.readBlobText(tracked.record)));
+  const { mtimeNs, mode } = tracked;
+  const asRecorded = mtimeNs === facts.mtimeNs && mode === facts.mode;
   return {
-    id: tracked.id,
+    ...facts,
     path: tracked.path,
-    type: tracked.type,
-    blake3: tracked.blake3,
-    size: tracked.size,
-    mtimeNs: tracked.mtimeNs,
-    mode: tracked.mode,
-    target,
     record: tracked.record,
     inode: tracked.inode,
+    ...(!asRecorded && { seen: { mtimeNs, mode } }),
     commit: commit.id,
     timeSec: commit.timeSec,
     reason,

@@ -24,6 +24,8 @@ import type { Sought } from './sources.ts';
 export interface Version extends DepartedVersion {
   /** Of its file when it was last seen; 0n: not known. */
   readonly inode: bigint;
+  /** What the file system here had made of it. */
+  readonly seen?: { readonly mtimeNs: bigint } | undefined;
   /** The commit that no longer has it; null: no commit yet says that it is gone. */
   readonly deletedIn: GitId | null;
 }
@@ -129,14 +131,16 @@ export function soughtContents(
     readonly blake3?: ContentHash;
     readonly size: number;
     readonly mtimeNs: bigint;
+    readonly seen?: { readonly mtimeNs: bigint } | undefined;
   }>,
 ): Sought {
   const sought = new Map<ContentHash, { size: number; times: Set<bigint> }>();
-  for (const { type, blake3, size, mtimeNs } of versions) {
+  for (const { type, blake3, size, mtimeNs, seen } of versions) {
     if (type !== 'file' || blake3 === undefined) continue;
-    const known = sought.get(blake3);
-    if (known === undefined) sought.set(blake3, { size, times: new Set([mtimeNs]) });
-    else known.times.add(mtimeNs);
+    const known = sought.get(blake3) ?? { size, times: new Set() };
+    sought.set(blake3, known);
+    known.times.add(mtimeNs);
+    if (seen !== undefined) known.times.add(seen.mtimeNs);
   }
   return sought;
 }

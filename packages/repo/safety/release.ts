@@ -88,9 +88,10 @@ function neededBy(
 ): ReadonlyMap<ContentHash, readonly ContentOwner[]> {
   const wanted = new Set(allowed.flatMap(({ blake3 }) => blake3 ?? []));
   const needed = repo.index.owners(wanted);
-  for (const { blake3, inode, mtimeNs } of held) {
+  for (const row of held) {
+    const { blake3, inode } = row;
     if (blake3 === undefined || !wanted.has(blake3)) continue;
-    const owner = { inode: BigInt.asUintN(64, inode), mtimeNs };
+    const owner = { inode: BigInt.asUintN(64, inode), mtimeNs: mtimeHere(row) };
     const owners = needed.get(blake3);
     if (owners === undefined) needed.set(blake3, [owner]);
     else owners.push(owner);
@@ -133,10 +134,15 @@ function isOf(row: DepartedRow, entry: SafetyEntry, owners: readonly ContentOwne
   if (entry.inode === undefined) return owners.length === 0;
   if (owners.some(({ inode }) => inode === entry.inode)) return false;
   const stat = statOf(entry);
-  if (stat?.size !== BigInt(row.size) || stat.mtimeNs !== row.mtimeNs) return false;
+  if (stat?.size !== BigInt(row.size) || stat.mtimeNs !== mtimeHere(row)) return false;
   // Another name of the inode may be a file of the head's, which this link protects.
   if (stat.nlink > 1n && owners.length > 0) return false;
   return row.inode === 0n ? stat.nlink === 1n : entry.inode === BigInt.asUintN(64, row.inode);
+}
+
+/** As its file had it on this disk. */
+function mtimeHere({ seen, mtimeNs }: DepartedRow): bigint {
+  return seen?.mtimeNs ?? mtimeNs;
 }
 
 /** Whether the net keeps the content for this owner: in a copy, or in the link of its own inode, unwritten. */

@@ -1,4 +1,8 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import type { ContentHash, GitId, ObjectId, RepoPath } from '@bk/core';
+import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { DepartedRow } from './departed.ts';
@@ -53,6 +57,7 @@ describe('what left the head', () => {
     ['a confirmed deletion', { confirmed: true, released: true }],
     ['a replaced version', { reason: 'replaced' }],
     ['a mode', { mode: 0o7777 }],
+    ['what the disk made of it', { seen: { mtimeNs: -1_700_000_000_000_000_001n, mode: 0o777 } }],
   ] as const)('keeps %s', (_, changes) => {
     const one = row(1, changes as Partial<DepartedRow>);
     written(one);
@@ -79,6 +84,30 @@ describe('what left the head', () => {
     written(row(1), row(1, { confirmed: true }), row(1, { commit: git(901) }), row(1, { record: git(77) }));
     expect(index.departed.all()).toHaveLength(3);
     expect(index.departed.all().filter(({ confirmed }) => confirmed)).toHaveLength(1);
+  });
+
+  it('is kept in an index that an earlier bk made', () => {
+    const dir = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-departed-'));
+    const file = path.join(dir, 'index.sqlite');
+    try {
+      IndexDb.open(file).close();
+      const db = new Database(file);
+      const names = db.prepare<[], string>(`SELECT name FROM pragma_table_info('departed')`).pluck().all();
+      for (const name of names.slice(names.indexOf('released') + 1))
+        db.exec(`ALTER TABLE departed DROP COLUMN ${name}`);
+      const blob = `x'${git(1)}'`;
+      db.exec(`INSERT INTO departed VALUES ('${id(1)}', 'a', 'file', x'${hash('a')}', 3, '5', 420, NULL, ${blob}, 7,
+        x'${git(900)}', 9, 'deleted', 1, 0)`);
+      db.close();
+      const open = [IndexDb.open(file), IndexDb.open(file)];
+      const old = { path: 'a' as RepoPath, size: 3, mtimeNs: 5n, inode: 7n, timeSec: 9, confirmed: true };
+      const now = row(2, { seen: { mtimeNs: 1n, mode: 0o700 } });
+      open[0]!.write({ departed: [now] });
+      expect(open[1]!.departed.all()).toEqual([row(1, old), now]);
+      for (const one of open) one.close();
+    } finally {
+      fs.rmSync(dir, { recursive: true });
+    }
   });
 
   it('comes in a definite order', () => {

@@ -16,6 +16,8 @@ export interface DepartedRow {
   readonly record: GitId;
   /** Where its link in the safety net came from; 0n: not known. */
   readonly inode: bigint;
+  /** What the file system here had made of its time and mode, if that was something else than what the record says. */
+  readonly seen?: SeenFacts | undefined;
   /** The commit that no longer has it, and that commit's time in s since 1970. */
   readonly commit: GitId;
   readonly timeSec: number;
@@ -23,6 +25,11 @@ export interface DepartedRow {
   readonly confirmed: boolean;
   /** Its entry in the safety net was let go. */
   readonly released: boolean;
+}
+
+export interface SeenFacts {
+  readonly mtimeNs: bigint;
+  readonly mode: number;
 }
 
 type Stored = [
@@ -41,10 +48,17 @@ type Stored = [
   string,
   bigint,
   bigint,
+  string | null,
+  bigint | null,
 ];
 
 const COLUMNS =
-  'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released';
+  'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released, seen_mtime, seen_mode';
+/** Of the table as an earlier bk may have made it: what it lacks is added. */
+const ADDED = [
+  ['seen_mtime', 'TEXT'],
+  ['seen_mode', 'INTEGER'],
+] as const;
 
 const ORDER = 'ORDER BY path, time, id, record, gone_in';
 
@@ -55,7 +69,7 @@ export class DepartedTable {
       id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL, blake3 BLOB, size INTEGER NOT NULL,
       mtime TEXT NOT NULL, mode INTEGER NOT NULL, target TEXT, record BLOB NOT NULL, inode INTEGER NOT NULL,
       gone_in BLOB NOT NULL, time INTEGER NOT NULL, reason TEXT NOT NULL, confirmed INTEGER NOT NULL,
-      released INTEGER NOT NULL, UNIQUE (id, record, gone_in));
+      released INTEGER NOT NULL, seen_mtime TEXT, seen_mode INTEGER, UNIQUE (id, record, gone_in));
     CREATE INDEX IF NOT EXISTS departed_content ON departed (blake3);
     CREATE INDEX IF NOT EXISTS departed_path ON departed (path);
   `;
@@ -65,9 +79,18 @@ export class DepartedTable {
     this.#db = db;
   }
 
+  /** Brings a table of an earlier bk up to date; two processes may be about to. */
+  static migrate(db: Database.Database): void {
+    if (lackingColumns(db).length === 0) return;
+    db.transaction(() => {
+      for (const [name, type] of lackingColumns(db))
+        db.exec(`ALTER TABLE departed ADD COLUMN ${name} ${type}`);
+    }).immediate();
+  }
+
   add(row: DepartedRow): void {
     this.#db
-      .prepare(`INSERT OR REPLACE INTO departed (${COLUMNS}) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`)
+      .prepare(`INSERT OR REPLACE INTO departed (${COLUMNS}) VALUES (${COLUMNS.replace(/\w+/g, '?')})`)
       .run(
         row.id,
         row.path,
@@ -84,6 +107,8 @@ export class DepartedTable {
         row.reason,
         row.confirmed ? 1 : 0,
         row.released ? 1 : 0,
+        row.seen === undefined ? null : String(row.seen.mtimeNs),
+        row.seen === undefined ? null : row.seen.mode,
       );
   }
 
@@ -165,6 +190,8 @@ function departedRow(row: Stored): DepartedRow {
     reason,
     confirmed,
     released,
+    seenMtime,
+    seenMode,
   ] = row;
   return {
     id: id as ObjectId,
@@ -182,5 +209,13 @@ function departedRow(row: Stored): DepartedRow {
     reason: reason as DepartedRow['reason'],
     confirmed: confirmed !== 0n,
     released: released !== 0n,
+    ...(seenMtime !== null && { seen: { mtimeNs: BigInt(seenMtime), mode: Number(seenMode) } }),
   };
+}
+
+function lackingColumns(db: Database.Database): (typeof ADDED)[number][] {
+  const names = new Set(
+    db.prepare<[], string>(`SELECT name FROM pragma_table_info('departed')`).pluck().all(),
+  );
+  return ADDED.filter(([name]) => !names.has(name));
 }

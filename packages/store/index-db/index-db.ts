@@ -85,6 +85,7 @@ export class IndexDb {
         const format = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'format'`).pluck().get();
         if (format !== String(FORMAT)) throw new IndexDamaged(`index format ${format}`);
         db.exec(AbsentTable.schema); // indexes of earlier versions have none
+        DepartedTable.migrate(db);
         return new IndexDb(db);
       } catch (error) {
         db.close();
