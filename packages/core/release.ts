@@ -13,6 +13,8 @@ export interface Departure {
   readonly reason: 'deleted' | 'replaced';
   readonly confirmed: boolean;
   readonly timeSec: number;
+  /** When it came here, if it was not made here; `ARRIVAL_UNKNOWN`: it counts from now on. */
+  readonly arrivedSec?: number | undefined;
   /** Commits made since it left, that one not counted. */
   readonly commitsSince: number;
 }
@@ -24,14 +26,20 @@ export interface ReleaseMoment {
 }
 
 const DAY = 86_400;
+/** It came from elsewhere, but nothing says any more when. */
+export const ARRIVAL_UNKNOWN = 0;
 
-/** Whether policy lets a departed content go now. An unconfirmed deletion is never let go. */
+/**
+ * Whether policy lets a departed content go now. An unconfirmed deletion is never let go, wherever it was made. One that
+ * was confirmed elsewhere is held as long as a replaced version, counted from when it came here: a mistake there must
+ * not empty the net here.
+ */
 export function mayRelease(departure: Departure, rules: ReleaseRules, moment: ReleaseMoment): boolean {
-  const ageDays = (moment.nowSec - departure.timeSec) / DAY;
-  if (departure.reason === 'replaced') {
-    return ageDays >= rules.replacedDays || moment.freePercent < rules.replacedFreePercent;
-  }
+  const ageDays = (moment.nowSec - sinceSec(departure, moment)) / DAY;
+  const wasHeld = ageDays >= rules.replacedDays || moment.freePercent < rules.replacedFreePercent;
+  if (departure.reason === 'replaced') return wasHeld;
   if (!departure.confirmed) return false;
+  if (departure.arrivedSec !== undefined && !wasHeld) return false;
   switch (rules.deleted.when) {
     case 'commit':
       return true;
@@ -42,4 +50,8 @@ export function mayRelease(departure: Departure, rules: ReleaseRules, moment: Re
     case 'space':
       return moment.freePercent < rules.deleted.percent;
   }
+}
+
+function sinceSec({ timeSec, arrivedSec = timeSec }: Departure, { nowSec }: ReleaseMoment): number {
+  return arrivedSec === ARRIVAL_UNKNOWN ? nowSec : arrivedSec;
 }

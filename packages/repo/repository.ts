@@ -302,8 +302,8 @@ export class Repository {
   /** What an index is made from. */
   #sources(): Omit<RebuildOptions, 'index'> {
     const { history, head, config } = this;
-    const { subset, partial = false } = config;
-    return { history, head, own: this.#lastPresence(), limited: subset !== undefined, partial };
+    const { id: repository, subset, partial = false } = config;
+    return { history, head, repository, own: this.#lastPresence(), limited: subset !== undefined, partial };
   }
 
   /** Where the own presence stands; it is written before the index is, so that an index that is behind can be told. */

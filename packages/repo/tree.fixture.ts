@@ -305,7 +305,8 @@ function verifyRebuild(repo: Repository, scratch: string, folders: ReadonlySet<R
   const file = path.join(scratch, 'rebuilt.sqlite');
   const rebuilt = IndexDb.open(file);
   try {
-    rebuildIndex({ index: rebuilt, history: repo.history, head: repo.head, own: ownPresence(repo) });
+    const { history, head, config } = repo;
+    rebuildIndex({ index: rebuilt, history, head, repository: config.id, own: ownPresence(repo) });
     expect(rebuilt.files).toBe(repo.index.files);
     expect(rebuilt.paths().sort()).toEqual([...folders].sort());
     for (const folder of folders)
@@ -315,7 +316,11 @@ function verifyRebuild(repo: Repository, scratch: string, folders: ReadonlySet<R
     const departed = (index: IndexDb) =>
       index.departed
         .all()
-        .map(({ inode: _inode, seen: _seen, released: _released, timeSec: _timeSec, ...row }) => row)
+        // When something came here and what the disk made of it, no history says; whether it came from elsewhere, it does.
+        .map(({ inode: _inode, seen: _seen, released: _released, arrivedSec, ...row }) => ({
+          ...row,
+          arrived: arrivedSec !== undefined,
+        }))
         .map((row) =>
           JSON.stringify(row, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value)),
         )

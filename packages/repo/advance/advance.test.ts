@@ -1,9 +1,12 @@
 import fs from 'node:fs';
 import type { RepoPath } from '@bk/core';
-import { layoutOf, SafetyNet } from '@bk/store';
+import { IndexDb, layoutOf, SafetyNet } from '@bk/store';
 import { hashBytes } from '@bk/worktree';
 import { describe, expect, it } from 'vitest';
+import { commit } from '../commit.ts';
 import { absentBelow } from '../presence/absence.ts';
+import { reindex } from '../reindex.ts';
+import { safety } from '../safety.ts';
 import type { TestTree } from '../tree.fixture.ts';
 import { a, b, follow, meanwhile, same, small, twins, twoTrees } from './advance.fixture.ts';
 import type { Advanced } from './advance.ts';
@@ -184,24 +187,58 @@ describe('advance, with care', () => {
     await same();
   });
 
-  it('rule 1, rule 12: what goes is in the net, and not let go though it was confirmed elsewhere', async () => {
+  const inNet = (...texts: string[]) => {
+    const net = new SafetyNet(layoutOf(b.root));
+    const read = (text: string) =>
+      net.lookup(hashBytes(Buffer.from(text))).map(({ file }) => fs.readFileSync(file, 'utf8'));
+    return texts.filter((text) => read(text).includes(text));
+  };
+  /** Days after what was done last. */
+  const later = (days: number) => {
+    const nowMs = b.context.nowMs() + days * 86_400_000;
+    return { ...b.context, nowMs: () => nowMs };
+  };
+
+  it.each([false, true])(
+    'rule 1, rule 12: what goes is in the net, and held for 30 days though it was confirmed elsewhere (index lost: %s)',
+    async (lost) => {
+      await twins(small);
+      // The copied net names the inodes of a.
+      fs.rmSync(layoutOf(b.root).safety, { recursive: true });
+      await b.with((repo) => reindex(repo, b.context));
+      fs.unlinkSync(a.at('docs/a'));
+      a.save('docs/b', 'replaced');
+      // Long ago: it counts from when it came here.
+      const context = { ...a.context, nowMs: () => a.context.nowMs() - 99 * 86_400_000 };
+      await a.with((repo) => commit(repo, { deletions: 'confirmed' }, context));
+      await follow();
+      const rows = await b.with((repo) => repo.index.departed.all());
+      expect(rows.map(({ path: at, reason, confirmed }) => [at, reason, confirmed])).toEqual([
+        ['docs/a', 'deleted', true],
+        ['docs/b', 'replaced', false],
+      ]);
+      await b.verifyIndex();
+      if (lost) IndexDb.discard(layoutOf(b.root).index);
+      b.write('more', 'more');
+      await b.commit({ deletions: 'confirmed' });
+      expect(inNet('text a', 'text b')).toEqual(['text a', 'text b']);
+      await b.with((repo) => safety(repo, { do: 'release' }, later(29)));
+      expect(inNet('text a', 'text b')).toEqual(['text a', 'text b']);
+      const { released } = await b.with((repo) => safety(repo, { do: 'release' }, later(30)));
+      expect(released?.entries).toBe(2);
+      expect(inNet('text a', 'text b')).toEqual([]);
+    },
+  );
+
+  it('rule 12: what nobody confirmed is never let go, wherever it was deleted', async () => {
     await twins(small);
     fs.unlinkSync(a.at('docs/a'));
-    a.save('docs/b', 'replaced');
-    await a.commit({ deletions: 'confirmed' });
+    await a.commit({ deletions: 'kept' });
     await follow();
-    const rows = await b.with((repo) => repo.index.departed.all());
-    expect(rows.map(({ path: at, reason, confirmed }) => [at, reason, confirmed])).toEqual([
-      ['docs/a', 'deleted', false],
-      ['docs/b', 'replaced', false],
-    ]);
-    b.write('more', 'more');
-    await b.commit({ deletions: 'confirmed' });
-    const net = new SafetyNet(layoutOf(b.root));
-    for (const text of ['text a', 'text b'])
-      expect(
-        net.lookup(hashBytes(Buffer.from(text))).map(({ file }) => fs.readFileSync(file, 'utf8')),
-      ).toContain(text);
+    fs.unlinkSync(b.at('docs/b'));
+    await b.commit({ deletions: 'kept' });
+    await b.with((repo) => safety(repo, { do: 'release' }, later(999)));
+    expect(inNet('text a', 'text b')).toEqual(['text a', 'text b']);
   });
 
   it('G30: ignored files stay where they are, and their folder with them', async () => {

@@ -16,6 +16,7 @@ import {
   STAT_WIDTH,
   timeNs,
 } from '@bk/core';
+import type { SeenFacts } from '@bk/store';
 import type { Decision } from '../observe/decide.ts';
 import { hashAt } from '../observe/draft.ts';
 import { LiveTree } from '../observe/live-tree.ts';
@@ -86,6 +87,18 @@ export class DiskState
       ctimeNs: timeNs(at(STAT.ctime)),
     };
   };
+
+  /** Which inode a file was, and what the file system made of its time and mode, if that is something else. */
+  factsOf(path: RepoPath, recorded: SeenFacts): { readonly inode: bigint; readonly seen?: SeenFacts } {
+    const expected = this.expect(path);
+    if (expected === NOWHERE) return { inode: 0n };
+    const { inode, mtimeNs } = expected;
+    const row = this.row(parentOf(path));
+    const k = row === undefined ? -1 : placeIn(row, decodeName(nameOf(path)));
+    const mode = k < 0 ? recorded.mode : row!.listing.modes[k]!;
+    const asRecorded = mtimeNs === recorded.mtimeNs && mode === recorded.mode;
+    return { inode, ...(!asRecorded && { seen: { mtimeNs, mode } }) };
+  }
 
   #asNow(path: RepoPath): EntryExpectation {
     const stat = this.#live.stat(path);

@@ -75,16 +75,15 @@ export function advancedRows(given: Advancing): IndexUpdate {
   };
 }
 
-/** What others did is held from now on, not from when they did it; and this repository knows which inodes it were. */
+/** What others let go of has arrived now; and this repository knows which inodes it were, and as what. */
 function heldFromNow({ plan, disk, nowSec }: Advancing, rows: readonly DepartedRow[]): DepartedRow[] {
-  const inodes = new Map<string, bigint>();
-  for (const { id, blake3, path } of [...plan.deleted, ...plan.replaced])
-    inodes.set(`${id} ${blake3}`, disk.expect(path).inode);
-  return rows.map((row) => ({
-    ...row,
-    timeSec: Math.max(row.timeSec, nowSec),
-    inode: inodes.get(`${row.id} ${row.blake3}`) ?? row.inode,
-  }));
+  const left = new Map<string, RepoPath>();
+  for (const { id, blake3, path } of [...plan.deleted, ...plan.replaced]) left.set(`${id} ${blake3}`, path);
+  return rows.map((row) => {
+    const path = left.get(`${row.id} ${row.blake3}`);
+    const arrived = row.arrivedSec === undefined ? {} : { arrivedSec: nowSec };
+    return { ...row, ...arrived, ...(path !== undefined && disk.factsOf(path, row)) };
+  });
 }
 
 class Rows {

@@ -224,7 +224,7 @@ export class Cloning {
     IndexDb.discard(layout.index);
     const index = IndexDb.open(layout.index);
     try {
-      const departed = departedSince(history, firstOf(history, commit), commit).rows;
+      const departed = departedSince(history, firstOf(history, commit), commit, repo.config.id).rows;
       index.write({ head: commit, put: copied.rows(observedNs), files, departed });
     } finally {
       index.close();

@@ -106,6 +106,37 @@ describe('what left the head', () => {
     expect(told(past, alone).continues).toBe(false);
   });
 
+  test('what another repository let go of arrived, and so did what only a merge gave up', () => {
+    using past = newPast();
+    const other = {
+      message: 'm\n\nBk-Repository: 0190a1b2-c3d4-7e5f-8a6b-000000000009 there\nBk-Deletions: confirmed\n',
+    };
+    const base = past.commit({ a: file(1), b: file(2), c: file(3), d: file(4) });
+    const ours = past.commit({ b: file(2), c: file(3, 'ours'), d: file(4) }, confirmed);
+    const theirs = past.commit(
+      { a: file(1), c: file(3), d: file(4, 'theirs') },
+      { ...other, parents: [base] },
+    );
+    const merge = past.commit({}, { parents: [ours, theirs] });
+    const arrivals = (own?: string) => {
+      const { rows } = departedSince(past.repo.history, undefined, merge, own);
+      return rows
+        .map(({ path, reason, confirmed: said, arrivedSec, commit }) =>
+          [path, reason, said ? 'confirmed' : 'kept', arrivedSec ?? 'here', commit].join(' '),
+        )
+        .sort();
+    };
+    expect(arrivals(idOf(0))).toEqual([
+      `a deleted confirmed here ${ours}`,
+      `b deleted confirmed 0 ${theirs}`,
+      `c deleted kept 0 ${merge}`,
+      `c replaced kept here ${ours}`,
+      `d deleted kept 0 ${merge}`,
+      `d replaced kept 0 ${theirs}`,
+    ]);
+    expect(arrivals().filter((row) => row.includes('here'))).toEqual([]);
+  });
+
   test('however far an index had come: it knows the same as one that is made anew', () => {
     const steps = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(4), fc.nat()), { minLength: 3, maxLength: 9 });
     fc.assert(

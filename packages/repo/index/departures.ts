@@ -1,4 +1,5 @@
 import {
+  ARRIVAL_UNKNOWN,
   DIRECTORY_RECORD,
   type GitId,
   mergeBases,
@@ -28,7 +29,7 @@ export interface Departures {
  * anew, which finds the same. Which side of a merge was here is no question: what either side let go of counts, in the
  * commit that let it go, and at the merge what only the merge gave up. If `from` does not lead to `to`, everything since
  * the first commit.
- * @param own id of this repository: what others confirmed is not confirmed here (rule 12); absent: not known
+ * @param own id of this repository: what others let go of arrived here, when nobody says (rule 12)
  */
 export function departedSince(
   history: HistoryReader,
@@ -178,7 +179,8 @@ interface Departure extends Version {
 
 function departedRow({ path, record, rec, commit, replaced, own }: Departure): DepartedRow {
   const { deletions, repository } = parseCommitMessage(commit.message);
-  const isOwn = own === undefined || repository?.id === own;
+  // A merge has no trailer: what only it gave up was not let go of here.
+  const isOwn = repository !== undefined && repository.id === own;
   return {
     ...recordedFacts(rec),
     path,
@@ -187,7 +189,8 @@ function departedRow({ path, record, rec, commit, replaced, own }: Departure): D
     commit: commit.id,
     timeSec: commit.committer.timeSec,
     reason: replaced ? 'replaced' : 'deleted',
-    confirmed: !replaced && isOwn && deletions === 'confirmed',
+    confirmed: !replaced && deletions === 'confirmed',
+    ...(!isOwn && { arrivedSec: ARRIVAL_UNKNOWN }),
     released: false,
   };
 }

@@ -77,7 +77,8 @@ describe('an index made from the history', () => {
       const index = IndexDb.open(copy);
       try {
         const observedNs = index.known(at('d'))!.observedNs;
-        rebuildIndex({ index, history: repo.history, head: repo.head });
+        const { history, head, config } = repo;
+        rebuildIndex({ index, history, head, repository: config.id });
         verifyIndex(
           {
             ...repo,

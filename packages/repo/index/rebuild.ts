@@ -30,6 +30,8 @@ export interface RebuildOptions {
   readonly index: IndexDb;
   readonly history: HistoryReader;
   readonly head: GitId | undefined;
+  /** Id of this repository: what others let go of arrived here (rule 12). Absent: so did everything. */
+  readonly repository?: string;
   /** What this repository said last that it holds; absent: it never said, and holds everything, unless it is limited or partial. */
   readonly own?: Presence | undefined;
   /** This repository wants a part of the tree only: what came into the head since need not be here. */
@@ -56,7 +58,7 @@ export function rebuildIndex(options: RebuildOptions): void {
   const { put, present, files } = rebuilding;
   const remove = index.paths().filter((path) => !present.has(path));
   if (rebuilding.anyAbsent || index.absent.any) settleFlags(put, index);
-  const departed = departedSince(history, index.head, head, options.own?.facts.id);
+  const departed = departedSince(history, index.head, head, options.repository);
   // What an index of another line says was deleted need not have been: an id that is alive must not come back.
   const elsewhere = departed.continues ? [] : index.departed.all().map(({ id }) => id);
   const returned = index.head === undefined ? [] : [...elsewhere, ...departed.returned];

@@ -55,6 +55,7 @@ export function findReleasable(repo: Repository, context: Context): Releasable[]
 
 /** Lets go what policy allows; done again after an interruption, it goes on. */
 export function releaseDeparted(repo: Repository, context: Context): Released {
+  repo.index.departed.noteArrivals(Math.floor(context.nowMs() / 1000));
   const releasable = findReleasable(repo, context);
   if (releasable.length === 0) return { entries: 0, bytes: 0 };
   const net = new SafetyNet(repo.layout);
@@ -159,14 +160,21 @@ function statOf({ file }: SafetyEntry): fs.BigIntStats | undefined {
   return fs.lstatSync(file, { bigint: true, throwIfNoEntry: false });
 }
 
-/** How many commits came after each of those in which something left. */
+/** How many commits at least came after each of those in which something left: by the shortest way from the head. */
 function commitAges(repo: Repository, rows: readonly DepartedRow[]): Map<GitId, number> {
   const ages = new Map<GitId, number>();
   const wanted = new Set(rows.map(({ commit }) => commit));
-  let age = 0;
-  for (let id = repo.head; id !== undefined && ages.size < wanted.size; age++) {
-    if (wanted.has(id)) ages.set(id, age);
-    id = repo.history.readCommit(id).parents[0];
+  const seen = new Set<GitId>();
+  let now = repo.head === undefined ? [] : [repo.head];
+  for (let age = 0; now.length > 0 && ages.size < wanted.size; age++) {
+    const next: GitId[] = [];
+    for (const id of now) {
+      if (seen.has(id)) continue;
+      seen.add(id);
+      if (wanted.has(id)) ages.set(id, age);
+      next.push(...repo.history.readCommit(id).parents);
+    }
+    now = next;
   }
   return ages;
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { ContentHash, GitId, ObjectId, RepoPath } from '@bk/core';
+import { ARRIVAL_UNKNOWN, type ContentHash, type GitId, type ObjectId, type RepoPath } from '@bk/core';
 import Database from 'better-sqlite3';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -57,6 +57,8 @@ describe('what left the head', () => {
     ['a confirmed deletion', { confirmed: true, released: true }],
     ['a replaced version', { reason: 'replaced' }],
     ['a mode', { mode: 0o7777 }],
+    ['when it came here', { arrivedSec: 1_800_000_000 }],
+    ['that it came here, nobody knows when', { arrivedSec: ARRIVAL_UNKNOWN }],
     ['what the disk made of it', { seen: { mtimeNs: -1_700_000_000_000_000_001n, mode: 0o777 } }],
   ] as const)('keeps %s', (_, changes) => {
     const one = row(1, changes as Partial<DepartedRow>);
@@ -84,6 +86,14 @@ describe('what left the head', () => {
     written(row(1), row(1, { confirmed: true }), row(1, { commit: git(901) }), row(1, { record: git(77) }));
     expect(index.departed.all()).toHaveLength(3);
     expect(index.departed.all().filter(({ confirmed }) => confirmed)).toHaveLength(1);
+  });
+
+  it('notes once when something came here', () => {
+    const rows = [row(1), row(2, { arrivedSec: ARRIVAL_UNKNOWN }), row(3, { arrivedSec: 5 })];
+    written(...rows);
+    index.departed.noteArrivals(7);
+    index.departed.noteArrivals(8);
+    expect(index.departed.all()).toEqual([rows[0], row(2, { arrivedSec: 7 }), rows[2]]);
   });
 
   it('is kept in an index that an earlier bk made', () => {

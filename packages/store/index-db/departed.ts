@@ -1,4 +1,11 @@
-import type { ContentHash, EntryType, GitId, ObjectId, RepoPath } from '@bk/core';
+import {
+  ARRIVAL_UNKNOWN,
+  type ContentHash,
+  type EntryType,
+  type GitId,
+  type ObjectId,
+  type RepoPath,
+} from '@bk/core';
 import type Database from 'better-sqlite3';
 import { guarded } from './damage.ts';
 
@@ -22,7 +29,10 @@ export interface DepartedRow {
   readonly commit: GitId;
   readonly timeSec: number;
   readonly reason: 'deleted' | 'replaced';
+  /** By whoever made it. */
   readonly confirmed: boolean;
+  /** When it came here, in s since 1970, if another repository let it go; `ARRIVAL_UNKNOWN`: not noted yet. */
+  readonly arrivedSec?: number | undefined;
   /** Its entry in the safety net was let go. */
   readonly released: boolean;
 }
@@ -50,14 +60,16 @@ type Stored = [
   bigint,
   string | null,
   bigint | null,
+  bigint | null,
 ];
 
 const COLUMNS =
-  'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released, seen_mtime, seen_mode';
+  'id, path, type, blake3, size, mtime, mode, target, record, inode, gone_in, time, reason, confirmed, released, seen_mtime, seen_mode, arrived';
 /** Of the table as an earlier bk may have made it: what it lacks is added. */
 const ADDED = [
   ['seen_mtime', 'TEXT'],
   ['seen_mode', 'INTEGER'],
+  ['arrived', 'INTEGER'],
 ] as const;
 
 const ORDER = 'ORDER BY path, time, id, record, gone_in';
@@ -69,7 +81,8 @@ export class DepartedTable {
       id TEXT NOT NULL, path TEXT NOT NULL, type TEXT NOT NULL, blake3 BLOB, size INTEGER NOT NULL,
       mtime TEXT NOT NULL, mode INTEGER NOT NULL, target TEXT, record BLOB NOT NULL, inode INTEGER NOT NULL,
       gone_in BLOB NOT NULL, time INTEGER NOT NULL, reason TEXT NOT NULL, confirmed INTEGER NOT NULL,
-      released INTEGER NOT NULL, seen_mtime TEXT, seen_mode INTEGER, UNIQUE (id, record, gone_in));
+      released INTEGER NOT NULL, seen_mtime TEXT, seen_mode INTEGER, arrived INTEGER,
+      UNIQUE (id, record, gone_in));
     CREATE INDEX IF NOT EXISTS departed_content ON departed (blake3);
     CREATE INDEX IF NOT EXISTS departed_path ON departed (path);
   `;
@@ -109,6 +122,7 @@ export class DepartedTable {
         row.released ? 1 : 0,
         row.seen === undefined ? null : String(row.seen.mtimeNs),
         row.seen === undefined ? null : row.seen.mode,
+        row.arrivedSec ?? null,
       );
   }
 
@@ -139,6 +153,13 @@ export class DepartedTable {
           mark.run(row.id, Buffer.from(row.record, 'hex'), Buffer.from(row.commit, 'hex'));
       })();
     });
+  }
+
+  /** From now on it is known since when they have been here. */
+  noteArrivals(nowSec: number): void {
+    guarded(() =>
+      this.#db.prepare('UPDATE departed SET arrived = ? WHERE arrived = ?').run(nowSec, ARRIVAL_UNKNOWN),
+    );
   }
 
   /** Versions that no commit ever had, which no history can tell: what `restore` replaced. */
@@ -192,6 +213,7 @@ function departedRow(row: Stored): DepartedRow {
     released,
     seenMtime,
     seenMode,
+    arrived,
   ] = row;
   return {
     id: id as ObjectId,
@@ -210,6 +232,7 @@ function departedRow(row: Stored): DepartedRow {
     confirmed: confirmed !== 0n,
     released: released !== 0n,
     ...(seenMtime !== null && { seen: { mtimeNs: BigInt(seenMtime), mode: Number(seenMode) } }),
+    ...(arrived !== null && { arrivedSec: Number(arrived) }),
   };
 }
 
