@@ -105,12 +105,9 @@ function groupByPath(placed: readonly Placed[]): Map<RepoPath, Placed | Placed[]
 /** Nobody did anything to it, so it does not give way to what comes. */
 function untouchedAt(path: RepoPath, ground: Ground): Placed[] {
   if (!ground.isUntouched(path)) return [];
-  for (const entry of ground.facts.below('base', path)) {
-    if (entry.path !== path) continue;
-    const objects = [{ base: entry, sides: [entry, entry] as const }];
-    return [{ entry, objects, isMoved: false, losers: [], conflict: undefined, isUntouched: true }];
-  }
-  return [];
+  const entry = ground.untouchedFile(path);
+  const objects = [{ base: entry, sides: [entry, entry] as const }];
+  return [{ entry, objects, isMoved: false, losers: [], conflict: undefined, isUntouched: true }];
 }
 
 /** The one that stays first. */

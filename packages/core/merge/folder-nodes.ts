@@ -75,10 +75,11 @@ export class FolderNodes {
     return base === undefined ? undefined : this.#sides[side].moves.get(base);
   }
 
-  /** Undefined: gone, or the root. */
+  /** Undefined: gone, gone into another one, or the root. */
   placeOn(side: SideNumber, folder: FolderNode): FolderPlace | undefined {
     const path = this.pathOn(side, folder);
     if (path === undefined || folder.home === undefined) return undefined;
+    if (this.absorber(side, folder) !== undefined) return undefined;
     if (folder.base === undefined) return folder.home;
     return { parent: this.parentOnSide(side, parentOf(path), folder.home.parent), name: nameOf(path) };
   }

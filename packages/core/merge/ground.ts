@@ -1,4 +1,5 @@
-import { type RepoPath, ROOT } from '../path.ts';
+import { BkError } from '../error.ts';
+import { parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { MergeEntry, MergeFacts, MergeInput, SideNumber, WhichTree } from './input.ts';
 import { type MergeObject, matchObjects } from './objects.ts';
 
@@ -16,6 +17,10 @@ export interface Ground {
   readonly isFolder: (tree: WhichTree, path: RepoPath) => boolean;
   /** A file that all three trees have alike. */
   readonly isUntouched: (path: RepoPath) => boolean;
+  /** Of such a file. */
+  readonly untouchedFile: (path: RepoPath) => MergeEntry;
+  /** The own record of a folder that all three trees have alike. */
+  readonly untouchedRecord: (folder: RepoPath) => MergeEntry | undefined;
   /** Something in the folder, or its own record, is alike in all three trees. */
   readonly holdsUntouched: (folder: RepoPath) => boolean;
   /** Some tree has something at this path. */
@@ -49,6 +54,13 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
     isListedFile: (path) => files.has(path),
     isFolder,
     isUntouched: (path) => !isListed(path) && facts.kindAt('base', path) === 'file',
+    untouchedFile: (path) => findFile(path, facts),
+    untouchedRecord: (folder) => {
+      if (isListed(folder) || !isFolder('base', folder)) return undefined;
+      if (facts.entryAt !== undefined) return facts.entryAt('base', folder);
+      for (const entry of facts.below('base', folder)) if (entry.path === folder) return entry;
+      return undefined;
+    },
     holdsUntouched: remembered((folder) => {
       if (files.has(folder) || !isFolder('base', folder)) return false;
       for (const { path } of facts.below('base', folder)) if (!isListed(path)) return true;
@@ -56,6 +68,13 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
     }),
     isKnown: (path) => isListed(path) || TREES.some((tree) => facts.kindAt(tree, path) !== undefined),
   };
+}
+
+function findFile(path: RepoPath, facts: MergeFacts): MergeEntry {
+  const known = facts.entryAt?.('base', path);
+  if (known !== undefined) return known;
+  for (const entry of facts.below('base', parentOf(path))) if (entry.path === path) return entry;
+  throw new BkError('bug', `a file of which there is no entry: ${path}`, { path });
 }
 
 function remembered(look: (path: RepoPath) => boolean): (path: RepoPath) => boolean {

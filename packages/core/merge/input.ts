@@ -34,8 +34,16 @@ export interface Version {
 export interface MergeFacts {
   /** What a tree has at a path, also where all three are the same. */
   readonly kindAt: (tree: WhichTree, path: RepoPath) => 'file' | 'folder' | undefined;
-  /** All entries at and below a folder of a tree, also those that all three have. Asked only for what is kept twice. */
+  /**
+   * All entries at and below a folder of a tree, also those that all three have. Asked for what is kept twice, and, up to
+   * the first that the input does not list, for folders that something left as a whole or comes to.
+   */
   readonly below: (tree: WhichTree, folder: RepoPath) => Iterable<MergeEntry>;
+  /**
+   * The entry that a tree has at a path (of a folder: its own record), also where all three are the same. Without it,
+   * files are looked for with `below`, and atomic entities are known only if their record is in the input.
+   */
+  readonly entryAt?: (tree: WhichTree, path: RepoPath) => MergeEntry | undefined;
   /** Asked only where something must be chosen. `object`: the side's entry. */
   readonly version: (side: SideNumber, object: MergeEntry) => Version;
 }
@@ -66,7 +74,10 @@ export interface MergedEntry extends RecordAt {
   readonly blob?: GitId;
 }
 
-/** The merged tree: `entries` in place of everything that the input lists; all else as the three trees have it. */
+/**
+ * The merged tree: `entries` in place of everything that the input lists; all else as the three trees have it, unless an
+ * entry is at its path.
+ */
 export interface Merged {
   /** Sorted by path; no two at one path but a folder's record at a folder. */
   readonly entries: readonly MergedEntry[];

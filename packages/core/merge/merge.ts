@@ -1,12 +1,14 @@
-import type { RepoPath } from '../path.ts';
+import { type RepoPath, ROOT } from '../path.ts';
+import { findTorn } from './atomic.ts';
 import { findCaseConflicts } from './case.ts';
 import { settleCollisions } from './collide.ts';
 import { recogniseMoves } from './folder-moves.ts';
-import { FolderNodes } from './folder-nodes.ts';
+import { type FolderNode, FolderNodes } from './folder-nodes.ts';
 import { FolderPaths } from './folder-paths.ts';
 import { dropNeedless, foldersAbove, placeFolderRecords } from './folder-records.ts';
 import { type Ground, prepareGround, SIDES } from './ground.ts';
-import type { Merged, MergeFacts, MergeInput } from './input.ts';
+import type { Merged, MergeFacts, MergeInput, SideNumber } from './input.ts';
+import { addKeptTwice, withoutTorn } from './kept-twice.ts';
 import { type Folders, type Placed, placeObject } from './placed.ts';
 import { parentFinder } from './places.ts';
 import { type OpenConflict, reportMerged } from './report.ts';
@@ -18,6 +20,21 @@ import { type OpenConflict, reportMerged } from './report.ts';
 export function mergeTrees(input: MergeInput, facts: MergeFacts): Merged {
   const ground = prepareGround(input, facts);
   const folders = mergeFolders(ground);
+  const torn = findTorn(ground, folders.nodes);
+  if (torn.length === 0) return mergeAll(folders, ground);
+  const { nodes } = folders;
+  const mended = prepareGround(withoutTorn(torn, ground, nodes), facts);
+  const again = mergeFolders(mended);
+  const pathOf = (folder: FolderNode, winner: SideNumber): RepoPath => {
+    const path = folder.base === undefined ? nodes.pathOn(winner, folder) : undefined;
+    return again.paths.pathOf(
+      path === undefined ? again.nodes.inBase(folder.base ?? ROOT) : again.nodes.onSide(winner, path),
+    );
+  };
+  return addKeptTwice(mergeAll(again, mended), torn, pathOf, { ground, nodes });
+}
+
+function mergeAll(folders: Folders, ground: Ground): Merged {
   const placed: Placed[] = [];
   const parentsOf = parentFinder(folders.nodes);
   for (const object of ground.files) {
@@ -28,15 +45,9 @@ export function mergeTrees(input: MergeInput, facts: MergeFacts): Merged {
   const filled = foldersAbove([...placed, ...ofFolders.values()].map(({ entry }) => entry));
   const records = dropNeedless(ofFolders, filled, ground);
   for (const { entry } of records) filled.add(entry.path);
-  const settled = settleCollisions(placed, filled, ground);
-  const { alike } = ground;
-  const { contested } = settled;
-  const open = [...folderConflicts(folders, filled), ...caseConflicts(settled.free, folders, filled, ground)];
-  return reportMerged(
-    { alike, free: [...settled.free, ...records], contested, added: [] },
-    settled.conflicts,
-    open,
-  );
+  const { free, contested, conflicts } = settleCollisions(placed, filled, ground);
+  const open = [...folderConflicts(folders, filled), ...caseConflicts(free, folders, filled, ground)];
+  return reportMerged({ alike: ground.alike, free: [...free, ...records], contested }, conflicts, open);
 }
 
 function mergeFolders(ground: Ground): Folders {

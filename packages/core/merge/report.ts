@@ -16,16 +16,15 @@ export interface Parts {
   readonly alike: readonly MergedEntry[];
   readonly free: readonly Placed[];
   readonly contested: readonly Contested[];
-  readonly added: readonly MergedEntry[];
 }
 
 /** Writes conflicts into the records that they are about, one in each, and puts all in order. */
 export function reportMerged(
-  { alike, free, contested, added }: Parts,
+  { alike, free, contested }: Parts,
   collisions: readonly MergeConflict[],
   open: readonly OpenConflict[],
 ): Merged {
-  const entries: MergedEntry[] = [...alike, ...added];
+  const entries: MergedEntry[] = [...alike];
   const conflicts: MergeConflict[] = [...collisions];
   for (const { path, kind, kept } of open) conflicts.push({ path, kind, kept });
   const toTell = new Map([...open].sort(byPathAndKind).map((one) => [one.path, one]));

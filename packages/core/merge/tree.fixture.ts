@@ -100,6 +100,7 @@ export function factsOf(trees: readonly [Tree, Tree, Tree], version: MergeFacts[
       return treeAt(which).has(path) ? 'file' : undefined;
     },
     below: (which, folder) => [...treeAt(which).values()].filter(({ path }) => isInside(path, folder)),
+    entryAt: (which, path) => treeAt(which).get(path),
     version,
   };
 }

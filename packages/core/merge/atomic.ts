@@ -1,0 +1,208 @@
+import { type EncodedName, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
+import type { Rec } from '../record.ts';
+import type { FolderNode, FolderNodes } from './folder-nodes.ts';
+import { type Ground, SIDES, TREES } from './ground.ts';
+import type { MergeEntry, SideNumber, Version, WhichTree } from './input.ts';
+import type { MergeObject } from './objects.ts';
+import { isMovedOn, parentFinder } from './places.ts';
+import { compareVersions, latest } from './versions.ts';
+
+/** A folder that is not blended: both sides changed what makes it one thing, each in another way. */
+export interface Torn {
+  readonly folder: FolderNode;
+  /** A project, of which only its `.git` decides. */
+  readonly isGit: boolean;
+  /** The side whose folder stays at the path: that of the later version. */
+  readonly winner: SideNumber;
+  /** What the other side has is to be kept beside it. Not if that side deleted it: then the folder just stays. */
+  readonly isKeptTwice: boolean;
+  /** Of the side that does not stay. */
+  readonly version: Version | undefined;
+}
+
+/** The spelling of `.git` in a history. */
+export const GIT = '%2Egit' as EncodedName;
+
+/** By path within the folder. */
+type Content = ReadonlyMap<string, MergeEntry>;
+
+/**
+ * Projects that own a nested `.git` and were changed in it on both sides, and other atomic entities that were changed
+ * anywhere. Of those in each other the outermost.
+ */
+export function findTorn(ground: Ground, nodes: FolderNodes): Torn[] {
+  const projects = new Map<FolderNode, Project>();
+  for (const tree of TREES) {
+    for (const owner of gitOwners(entriesOf(ground, tree))) {
+      const folder = nodeAt(nodes, tree, owner);
+      projects.set(folder, { folder, isGit: nameOf(owner) !== GIT });
+    }
+  }
+  for (const folder of atomicFolders(ground, nodes))
+    if (!projects.has(folder)) projects.set(folder, { folder, isGit: false });
+  if (projects.size === 0) return [];
+  const contents = TREES.map((tree) => contentsOf(projects, ground, nodes, tree));
+  const torn = [...projects.values()].flatMap((project) => {
+    const [base, first, second] = contents.map((of) => of.get(project.folder) ?? new Map());
+    return tear(project, [base as Content, first as Content, second as Content], ground, nodes) ?? [];
+  });
+  const folders = new Set(torn.map(({ folder }) => folder));
+  return torn.filter(({ folder }) => !isInOne(folder.home?.parent, folders));
+}
+
+interface Project {
+  readonly folder: FolderNode;
+  /** Only its `.git` counts. */
+  readonly isGit: boolean;
+}
+
+function isInOne(folder: FolderNode | undefined, folders: ReadonlySet<FolderNode>): boolean {
+  for (let above = folder; above !== undefined; above = above.home?.parent)
+    if (folders.has(above)) return true;
+  return false;
+}
+
+function entriesOf({ input }: Ground, tree: WhichTree): readonly MergeEntry[] {
+  return tree === 'base' ? input.base : input.sides[tree];
+}
+
+function nodeAt(nodes: FolderNodes, tree: WhichTree, path: RepoPath): FolderNode {
+  return tree === 'base' ? nodes.inBase(path) : nodes.onSide(tree, path);
+}
+
+/** Folders that have a `.git` with something that differs in it. The root is not kept twice, but its `.git` can be. */
+function gitOwners(entries: readonly MergeEntry[]): Set<RepoPath> {
+  const owners = new Set<RepoPath>();
+  for (const { path } of entries) {
+    const owner = gitOwner(path);
+    if (owner !== undefined && (owner !== ROOT || path.includes('/')))
+      owners.add(owner === ROOT ? joinPath(ROOT, GIT) : owner);
+  }
+  return owners;
+}
+
+/** The folder whose `.git` has the path in it; of several, the outermost. */
+function gitOwner(path: RepoPath): RepoPath | undefined {
+  for (let at = path.indexOf(GIT); at >= 0; at = path.indexOf(GIT, at + 1)) {
+    const [before, after] = [at === 0 ? '/' : path[at - 1], path[at + GIT.length] ?? '/'];
+    if (before === '/' && after === '/') return path.slice(0, Math.max(0, at - 1)) as RepoPath;
+  }
+  return undefined;
+}
+
+function isAtomic(record: Rec | undefined): boolean {
+  return record?.type === 'dir' && record.entity !== undefined && record.attrs?.atomic === true;
+}
+
+/** Entities whose record says so, in any tree; looked at where both sides changed something. */
+function atomicFolders(ground: Ground, nodes: FolderNodes): Set<FolderNode> {
+  const found = new Set<FolderNode>();
+  for (const tree of TREES) {
+    for (const { path, record } of entriesOf(ground, tree))
+      if (isAtomic(record) && path !== ROOT) found.add(nodeAt(nodes, tree, path));
+  }
+  if (ground.facts.entryAt === undefined) return found;
+  const [first, second] = touchedFolders(ground.files, nodes);
+  for (const folder of first) {
+    if (folder.base === undefined || folder.base === ROOT || !second.has(folder)) continue;
+    if (isAtomic(ground.facts.entryAt('base', folder.base)?.record)) found.add(folder);
+  }
+  return found;
+}
+
+/** For each side, folders in which it changed a content, or which something came to or left. */
+function touchedFolders(
+  objects: readonly MergeObject[],
+  nodes: FolderNodes,
+): readonly [ReadonlySet<FolderNode>, ReadonlySet<FolderNode>] {
+  const touched = [new Set<FolderNode>(), new Set<FolderNode>()] as const;
+  const parentsOf = parentFinder(nodes);
+  for (const object of objects) {
+    const parents = parentsOf(object);
+    for (const side of SIDES) {
+      const now = object.sides[side];
+      if (object.base?.record.blake3 === now?.record.blake3 && !isMovedOn(side, object, parents)) continue;
+      for (const parent of [parents.base, parents.sides[side]]) {
+        for (let above = parent; above !== undefined && !touched[side].has(above); above = above.home?.parent)
+          touched[side].add(above);
+      }
+    }
+  }
+  return touched;
+}
+
+/** What a tree has in each project, as far as it differs from another tree. */
+function contentsOf(
+  projects: ReadonlyMap<FolderNode, Project>,
+  ground: Ground,
+  nodes: FolderNodes,
+  tree: WhichTree,
+): Map<FolderNode, Map<string, MergeEntry>> {
+  const places = new Map<RepoPath, Project>();
+  for (const project of projects.values()) {
+    const path = tree === 'base' ? project.folder.base : nodes.pathOn(tree, project.folder);
+    if (path !== undefined) places.set(path, project);
+  }
+  const contents = new Map<FolderNode, Map<string, MergeEntry>>();
+  for (const entry of entriesOf(ground, tree)) {
+    if (entry.record.type === 'dir') continue;
+    for (let above = parentOf(entry.path); above !== ROOT; above = parentOf(above)) {
+      const project = places.get(above);
+      if (project === undefined) continue;
+      const within = entry.path.slice(above.length + 1);
+      if (project.isGit && within !== GIT && !within.startsWith(`${GIT}/`)) continue;
+      const known = contents.get(project.folder) ?? new Map<string, MergeEntry>();
+      contents.set(project.folder, known.set(within, entry));
+    }
+  }
+  return contents;
+}
+
+function tear(
+  { folder, isGit }: Project,
+  [base, first, second]: readonly [Content, Content, Content],
+  ground: Ground,
+  nodes: FolderNodes,
+): Torn | undefined {
+  if (isEqual(first, second) || isEqual(base, first) || isEqual(base, second)) return undefined;
+  const [x, y] = [versionOf(base, first, 0, ground), versionOf(base, second, 1, ground)];
+  const [isGoneFirst, isGoneSecond] = SIDES.map((side) => {
+    const path = nodes.pathOn(side, folder);
+    const core = (isGit && path !== undefined ? `${path}/${GIT}` : path) as RepoPath | undefined;
+    const content = side === 0 ? first : second;
+    return content.size === 0 && (core === undefined || !ground.holdsUntouched(core));
+  });
+  if (isGoneFirst || isGoneSecond)
+    return { folder, isGit, winner: isGoneFirst ? 1 : 0, isKeptTwice: false, version: undefined };
+  const winner = isLater(x, y, first, second) ? 0 : 1;
+  return { folder, isGit, winner, isKeptTwice: true, version: winner === 0 ? y : x };
+}
+
+function isLater(x: Version | undefined, y: Version | undefined, first: Content, second: Content): boolean {
+  if (x === undefined || y === undefined)
+    return x !== undefined || (y === undefined && textOf(first) > textOf(second));
+  const order = compareVersions(x, y);
+  return order === 0 ? textOf(first) > textOf(second) : order > 0;
+}
+
+function textOf(content: Content): string {
+  return [...content]
+    .map(([within, { record }]) => `${within} ${record.blake3}`)
+    .sort()
+    .join('\n');
+}
+
+function isEqual(a: Content, b: Content): boolean {
+  if (a.size !== b.size) return false;
+  for (const [within, entry] of a) if (!isSame(entry, b.get(within))) return false;
+  return true;
+}
+
+function isSame({ record }: MergeEntry, other: MergeEntry | undefined): boolean {
+  return other?.record.blake3 === record.blake3 && other?.record.type === record.type;
+}
+
+function versionOf(base: Content, now: Content, side: SideNumber, { facts }: Ground): Version | undefined {
+  const changed = [...now].filter(([within, entry]) => !isSame(entry, base.get(within)));
+  return latest(changed.map(([, entry]) => facts.version(side, entry)));
+}
