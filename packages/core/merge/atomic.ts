@@ -35,7 +35,8 @@ export function findTorn(ground: Ground, nodes: FolderNodes): Torn[] {
   for (const tree of TREES) {
     for (const owner of gitOwners(entriesOf(ground, tree))) {
       const folder = nodeAt(nodes, tree, owner);
-      projects.set(folder, { folder, isGit: nameOf(owner) !== GIT });
+      const isGit = nameOf(owner) !== GIT && projects.get(folder)?.isGit !== false;
+      projects.set(folder, { folder, isGit });
     }
   }
   for (const folder of atomicFolders(ground, nodes))
@@ -140,7 +141,7 @@ function contentsOf(
 ): Map<FolderNode, Map<string, MergeEntry>> {
   const places = new Map<RepoPath, Project>();
   for (const project of projects.values()) {
-    const path = tree === 'base' ? project.folder.base : nodes.pathOn(tree, project.folder);
+    const path = tree === 'base' ? project.folder.base : nodes.ownPathOn(tree, project.folder);
     if (path !== undefined) places.set(path, project);
   }
   const contents = new Map<FolderNode, Map<string, MergeEntry>>();
@@ -167,7 +168,7 @@ function tear(
   if (isEqual(first, second) || isEqual(base, first) || isEqual(base, second)) return undefined;
   const [x, y] = [versionOf(base, first, 0, ground), versionOf(base, second, 1, ground)];
   const [isGoneFirst, isGoneSecond] = SIDES.map((side) => {
-    const path = nodes.pathOn(side, folder);
+    const path = nodes.ownPathOn(side, folder);
     const core = (isGit && path !== undefined ? `${path}/${GIT}` : path) as RepoPath | undefined;
     const content = side === 0 ? first : second;
     return content.size === 0 && (core === undefined || !ground.holdsUntouched(core));

@@ -71,6 +71,12 @@ export class FolderNodes {
     return moved ?? (this.#ground.isFolder(side, folder.base) ? folder.base : undefined);
   }
 
+  /** The same, but undefined too if what a side has there is rather another folder, into which this one went. */
+  ownPathOn(side: SideNumber, folder: FolderNode): RepoPath | undefined {
+    const path = this.pathOn(side, folder);
+    return path !== undefined && this.onSide(side, path) === folder ? path : undefined;
+  }
+
   moveOn(side: SideNumber, { base }: FolderNode): FolderMove | undefined {
     return base === undefined ? undefined : this.#sides[side].moves.get(base);
   }

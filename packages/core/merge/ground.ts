@@ -23,6 +23,7 @@ export interface Ground {
   readonly untouchedRecord: (folder: RepoPath) => MergeEntry | undefined;
   /** Something in the folder, or its own record, is alike in all three trees. */
   readonly holdsUntouched: (folder: RepoPath) => boolean;
+  readonly untouchedBelow: (folder: RepoPath) => Iterable<MergeEntry>;
   /** Some tree has something at this path. */
   readonly isKnown: (path: RepoPath) => boolean;
 }
@@ -45,6 +46,10 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
   const isListed = (path: RepoPath): boolean => files.has(path) || records.has(path);
   const isFolder = (tree: WhichTree, path: RepoPath): boolean =>
     path === ROOT || facts.kindAt(tree, path) === 'folder';
+  const untouchedBelow = function* (folder: RepoPath): Generator<MergeEntry> {
+    if (files.has(folder) || !isFolder('base', folder)) return;
+    for (const entry of facts.below('base', folder)) if (!isListed(entry.path)) yield entry;
+  };
   return {
     input,
     facts,
@@ -62,10 +67,10 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
       return undefined;
     },
     holdsUntouched: remembered((folder) => {
-      if (files.has(folder) || !isFolder('base', folder)) return false;
-      for (const { path } of facts.below('base', folder)) if (!isListed(path)) return true;
+      for (const _ of untouchedBelow(folder)) return true;
       return false;
     }),
+    untouchedBelow,
     isKnown: (path) => isListed(path) || TREES.some((tree) => facts.kindAt(tree, path) !== undefined),
   };
 }

@@ -1,3 +1,4 @@
+import type { RecordAt } from '../compare.ts';
 import type { GitId, ObjectId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import { compareNames, isInside, joinPath, nameOf, parentOf, type RepoPath } from '../path.ts';
@@ -36,11 +37,12 @@ function asBefore(
   const side = otherSide(torn.winner);
   const { before, now } = regionOf(torn, side, ground, nodes);
   const old = before === undefined ? [] : ground.input.base.filter(({ path }) => isInside(path, before));
-  const stays = nodes.pathOn(torn.winner, torn.folder);
+  const stays = nodes.ownPathOn(torn.winner, torn.folder);
   const others =
     stays === undefined ? [] : ground.input.sides[torn.winner].filter(({ path }) => isInside(path, stays));
   const ids = new Set<ObjectId>([...old, ...others].map(({ record }) => record.id));
-  const kept = entries.filter(({ path }) => !isInside(path, now));
+  const isThere = nodes.ownPathOn(side, torn.folder) !== undefined;
+  const kept = isThere ? entries.filter(({ path }) => !isInside(path, now)) : entries;
   return [
     ...kept.map((entry) => (ids.has(entry.record.id) ? asNewObject(entry) : entry)),
     ...old.map((entry) => ({ ...entry, path: `${now}${entry.path.slice(before?.length)}` as RepoPath })),
@@ -63,7 +65,7 @@ function regionOf(
 
 /** Where a side has a folder, or would have it if it had not deleted it. */
 function placeOn(folder: FolderNode, side: SideNumber, nodes: FolderNodes): RepoPath {
-  const path = nodes.pathOn(side, folder);
+  const path = nodes.ownPathOn(side, folder);
   if (path !== undefined || folder.home === undefined) return path ?? ('' as RepoPath);
   return joinPath(placeOn(folder.home.parent, side, nodes), folder.home.name);
 }
@@ -162,15 +164,20 @@ function markFolders(
   const conflict: JsonObject = { kind, versions };
   for (const path of paths) {
     const known = entries.get(path) ?? ground.untouchedRecord(path);
-    const record = known?.record.type === 'dir' ? known.record : newRecord(path, entries);
-    entries.set(path, { path, record: { ...record, conflict } });
+    const record = known?.record.type === 'dir' ? known.record : newRecord(path, entries, ground);
+    if (record !== undefined) entries.set(path, { path, record: { ...record, conflict } });
   }
 }
 
-function newRecord(folder: RepoPath, entries: ReadonlyMap<RepoPath, MergedEntry>): Rec {
-  const inside = [...entries.values()]
-    .filter(({ path }) => isInside(path, folder))
-    .map(({ record }) => record.id);
-  const oldest = inside.sort()[0] as ObjectId;
+/** Undefined: nothing is in the folder. */
+function newRecord(
+  folder: RepoPath,
+  entries: ReadonlyMap<RepoPath, MergedEntry>,
+  ground: Ground,
+): Rec | undefined {
+  const inside: RecordAt[] = [...entries.values()].filter(({ path }) => isInside(path, folder));
+  for (const entry of ground.untouchedBelow(folder)) inside.push(entry);
+  const [oldest] = inside.map(({ record }) => record.id).sort();
+  if (oldest === undefined) return undefined;
   return { v: 1, id: deriveObjectId(oldest, 'dir'), type: 'dir', mode: '0755' };
 }

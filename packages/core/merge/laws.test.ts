@@ -9,7 +9,7 @@ import { entryOf, factsOf, inputOf, mergeSwapped, mergeWhole, type Tree, withBlo
 
 type Trees = readonly [Tree, Tree, Tree];
 
-const NAMES = ['a', 'b', 'c', 'B', 'd'];
+const NAMES = ['a', 'b', 'c', 'B', 'd', '%2Egit'];
 const path = fc
   .array(fc.constantFrom(...NAMES), { minLength: 1, maxLength: 3 })
   .map((names) => names.join('/') as RepoPath);
@@ -25,6 +25,9 @@ const step = fc.oneof(
   fc.record({ do: fc.constant('tag' as const), at: fc.nat(30), tag: fc.constantFrom('x', 'y') }),
   fc.record({ do: fc.constant('touch' as const), at: fc.nat(30), time: fc.nat(9) }),
   fc.record({ do: fc.constant('link' as const), at: fc.nat(30), content }),
+  fc.record({ do: fc.constant('twin' as const), at: fc.nat(30), path }),
+  fc.record({ do: fc.constant('unify' as const), at: fc.nat(30), other: fc.nat(30) }),
+  fc.record({ do: fc.constant('entity' as const), at: fc.nat(30) }),
   fc.record({ do: fc.constant('folder' as const), path, mode: fc.constantFrom('0700', '0755') }),
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -94,6 +97,24 @@ function applyStep(tree: Map<RepoPath, MergeEntry>, one: Step, id: string): void
       if (file !== undefined)
         put(tree, file.path, { ...entryOf('x', `x ${one.content} link=`).record, id: file.record.id });
       return;
+    case 'twin': // A bad history: one id at two paths.
+      if (file !== undefined) put(tree, one.path, file.record);
+      return;
+    case 'unify': {
+      const other = files[one.other % files.length];
+      if (file === undefined || other === undefined || other === file) return;
+      if (other.record.id <= file.record.id || other.record.blake3 !== file.record.blake3) return;
+      tree.delete(other.path);
+      const was = new Set([...(file.record.was ?? []), ...(other.record.was ?? []), other.record.id]);
+      change({ was: [...was].sort() });
+      return;
+    }
+    case 'entity': {
+      const folder = folders[one.at % folders.length];
+      const { record } = entryOf('x/', `${id} entity=film atomic=`);
+      if (folder !== undefined && !tree.has(folder)) put(tree, folder, record);
+      return;
+    }
     case 'folder':
       put(tree, one.path, entryOf('x/', `${id} m=${one.mode}`).record);
       return;
@@ -236,10 +257,16 @@ function missingContents([base, first, second]: Trees): (string | undefined)[] {
   const byId = (tree: Tree): Map<string, Rec> =>
     new Map([...tree.values()].map(({ record }) => [record.id, record]));
   const [old, left, right] = [byId(base), byId(first), byId(second)];
+  const twice = new Set([base, first, second].flatMap(idsTwice));
   const of = (mine: Map<string, Rec>, other: Map<string, Rec>): (string | undefined)[] =>
     [...mine].flatMap(([id, { blake3 }]) => {
       const isChanged = old.get(id)?.blake3 !== blake3;
-      return isChanged || other.get(id)?.blake3 === blake3 ? [blake3] : [];
+      return !twice.has(id) && (isChanged || other.get(id)?.blake3 === blake3) ? [blake3] : [];
     });
   return [...of(left, right), ...of(right, left)];
+}
+
+function idsTwice(tree: Tree): string[] {
+  const ids = [...tree.values()].map(({ record }) => record.id);
+  return ids.filter((id, i) => ids.indexOf(id) !== i);
 }

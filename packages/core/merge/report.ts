@@ -26,8 +26,12 @@ export function reportMerged(
 ): Merged {
   const entries: MergedEntry[] = [...alike];
   const conflicts: MergeConflict[] = [...collisions];
-  for (const { path, kind, kept } of open) conflicts.push({ path, kind, kept });
-  const toTell = new Map([...open].sort(byPathAndKind).map((one) => [one.path, one]));
+  const toTell = new Map<RepoPath, OpenConflict>();
+  for (const one of joined(open)) {
+    const { path, kind, kept } = one;
+    conflicts.push({ path, kind, kept });
+    toTell.set(path, one);
+  }
   const hashOf = open.length === 0 ? () => undefined : hashesAt(free);
   for (const { entry, conflict } of free) {
     const told = toTell.get(entry.path);
@@ -43,6 +47,24 @@ export function reportMerged(
   }
   for (const entry of contested) entries.push(withConflict(entry));
   return { entries: entries.sort(byPath), conflicts: conflicts.sort(byPathAndKind) };
+}
+
+/** One of a kind at a path, in order. */
+function joined(open: readonly OpenConflict[]): OpenConflict[] {
+  const all: OpenConflict[] = [];
+  for (const one of [...open].sort(byPathAndKind)) {
+    const last = all.at(-1);
+    if (last?.path !== one.path || last.kind !== one.kind) all.push(one);
+    else {
+      const [kept, versions] = [union(last.kept, one.kept), union(last.versions, one.versions)];
+      all[all.length - 1] = { ...one, kept, versions };
+    }
+  }
+  return all;
+}
+
+function union(a: readonly RepoPath[], b: readonly RepoPath[]): RepoPath[] {
+  return [...new Set([...a, ...b])].sort(compareNames);
 }
 
 const NOTHING: Pick<Rec, 'blake3'> = {};
