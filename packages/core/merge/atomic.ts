@@ -1,4 +1,4 @@
-import { type EncodedName, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
+import { compareNames, type EncodedName, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { Rec } from '../record.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import { type Ground, SIDES, TREES } from './ground.ts';
@@ -48,7 +48,19 @@ export function findTorn(ground: Ground, nodes: FolderNodes): Torn[] {
     return tear(project, [base as Content, first as Content, second as Content], ground, nodes) ?? [];
   });
   const folders = new Set(torn.map(({ folder }) => folder));
-  return torn.filter(({ folder }) => !isInOne(folder.home?.parent, folders));
+  return torn
+    .filter(({ folder }) => !isInOne(folder.home?.parent, folders))
+    .sort((a, b) => compareNames(keyOf(a.folder), keyOf(b.folder)));
+}
+
+function keyOf({ base, made }: FolderNode): string {
+  return (
+    base ??
+    made
+      .filter((path) => path !== undefined)
+      .sort()
+      .join('//')
+  );
 }
 
 interface Project {
@@ -102,31 +114,43 @@ function atomicFolders(ground: Ground, nodes: FolderNodes): Set<FolderNode> {
     for (const { path, record } of entriesOf(ground, tree))
       if (isAtomic(record) && path !== ROOT) found.add(nodeAt(nodes, tree, path));
   }
-  if (ground.facts.entryAt === undefined) return found;
-  const [first, second] = touchedFolders(ground.files, nodes);
-  for (const folder of first) {
-    if (folder.base === undefined || folder.base === ROOT || !second.has(folder)) continue;
-    if (isAtomic(ground.facts.entryAt('base', folder.base)?.record)) found.add(folder);
-  }
+  const { entryAt } = ground.facts;
+  if (entryAt === undefined) return found;
+  const touchedOn = (side: SideNumber): Touched => {
+    return { side, objects: ground.files.filter((object) => isTouched(object, side)) };
+  };
+  const [first, second] = [touchedOn(0), touchedOn(1)];
+  const [few, many] = first.objects.length <= second.objects.length ? [first, second] : [second, first];
+  const atomic = [...touchedFolders(few, nodes)].filter(
+    ({ base }) => base !== undefined && base !== ROOT && isAtomic(entryAt('base', base)?.record),
+  );
+  if (atomic.length === 0) return found;
+  const touched = touchedFolders(many, nodes);
+  for (const folder of atomic) if (touched.has(folder)) found.add(folder);
   return found;
 }
 
-/** For each side, folders in which it changed a content, or which something came to or left. */
-function touchedFolders(
-  objects: readonly MergeObject[],
-  nodes: FolderNodes,
-): readonly [ReadonlySet<FolderNode>, ReadonlySet<FolderNode>] {
-  const touched = [new Set<FolderNode>(), new Set<FolderNode>()] as const;
+interface Touched {
+  readonly side: SideNumber;
+  readonly objects: readonly MergeObject[];
+}
+
+function isTouched({ base, sides }: MergeObject, side: SideNumber): boolean {
+  const now = sides[side];
+  return base?.record.blake3 !== now?.record.blake3 || base?.path !== now?.path;
+}
+
+/** Folders in which a side changed a content, or which something came to or left. */
+function touchedFolders({ side, objects }: Touched, nodes: FolderNodes): ReadonlySet<FolderNode> {
+  const touched = new Set<FolderNode>();
   const parentsOf = parentFinder(nodes);
   for (const object of objects) {
     const parents = parentsOf(object);
-    for (const side of SIDES) {
-      const now = object.sides[side];
-      if (object.base?.record.blake3 === now?.record.blake3 && !isMovedOn(side, object, parents)) continue;
-      for (const parent of [parents.base, parents.sides[side]]) {
-        for (let above = parent; above !== undefined && !touched[side].has(above); above = above.home?.parent)
-          touched[side].add(above);
-      }
+    const isEdited = object.base?.record.blake3 !== object.sides[side]?.record.blake3;
+    if (!isEdited && !isMovedOn(side, object, parents)) continue;
+    for (const parent of [parents.base, parents.sides[side]]) {
+      for (let above = parent; above !== undefined && !touched.has(above); above = above.home?.parent)
+        touched.add(above);
     }
   }
   return touched;

@@ -1,7 +1,8 @@
-import { compareNames, joinPath, nameOf, parentOf, type RepoPath } from '../path.ts';
+import { compareNames, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import { type Ground, SIDES } from './ground.ts';
 import type { SideNumber } from './input.ts';
+import { parentReader } from './parent-reader.ts';
 import type { Placed } from './placed.ts';
 
 /** Two or more names in one folder that differ only by letter case, and met in this merge. */
@@ -12,10 +13,10 @@ export interface CaseConflict {
   readonly others: readonly RepoPath[];
 }
 
-/** Something of the merged tree: where it is, and where a side has it. */
+/** Something of the merged tree: where it is, and where the sides have it. */
 interface Named {
   readonly path: RepoPath;
-  readonly on: (side: SideNumber) => RepoPath | undefined;
+  readonly on: readonly [RepoPath | undefined, RepoPath | undefined];
 }
 
 export interface KnownFolders {
@@ -33,29 +34,62 @@ export function findCaseConflicts(
   { nodes, paths }: KnownFolders,
   ground: Ground,
 ): CaseConflict[] {
-  const groups = new Map<string, Named | Named[]>();
-  for (const { entry, objects } of files) {
-    addNamed(groups, {
-      path: entry.path,
-      on: (side) => objects.find(({ sides }) => sides[side] !== undefined)?.sides[side]?.path,
-    });
-  }
-  for (const [folder, path] of paths) addNamed(groups, { path, on: (side) => nodes.pathOn(side, folder) });
-  const conflicts: CaseConflict[] = [];
-  for (const group of groups.values()) {
-    const members = Array.isArray(group) ? group : [group];
-    const untouched = members.flatMap((one) => untouchedSpellings(one, ground));
-    if (members.length + untouched.length > 1) conflicts.push(...conflictsIn([...members, ...untouched]));
-  }
-  return conflicts;
+  const all = files.map(({ entry, objects }): Named => ({ path: entry.path, on: sidesOf(objects) }));
+  for (const [folder, path] of paths)
+    all.push({ path, on: [nodes.pathOn(0, folder), nodes.pathOn(1, folder)] });
+  const besides = all.flatMap((one): Named[][] => {
+    const untouched = untouchedSpellings(one, ground);
+    return untouched.length === 0 ? [] : [[one, ...untouched]];
+  });
+  return [...groupsIn(all), ...besides].flatMap(conflictsIn);
 }
 
-function addNamed(groups: Map<string, Named | Named[]>, item: Named): void {
-  const key = item.path.toLowerCase();
-  const known = groups.get(key);
-  if (known === undefined) groups.set(key, item);
-  else if (Array.isArray(known)) known.push(item);
-  else groups.set(key, [known, item]);
+function sidesOf(objects: Placed['objects']): Named['on'] {
+  const [one] = objects;
+  if (one !== undefined && objects.length === 1) return [one.sides[0]?.path, one.sides[1]?.path];
+  const on = (side: SideNumber): RepoPath | undefined =>
+    objects.find(({ sides }) => sides[side] !== undefined)?.sides[side]?.path;
+  return [on(0), on(1)];
+}
+
+/**
+ * Names of one folder that differ by case. Two that met are not both as one side has them, so it is enough to look at
+ * the folders of what is not as the one side has it, of the side that is nearer to the result.
+ */
+function groupsIn(all: readonly Named[]): Iterable<Named[]> {
+  const strangers = SIDES.map((side) => strangersTo(side, all)).sort((a, b) => a.length - b.length)[0] ?? [];
+  const folders = new Set(strangers.map(({ path }) => parentOf(path)));
+  const groups = new Map<string, Named[]>();
+  if (folders.size === 0) return [];
+  const parent = parentReader();
+  for (const one of all) {
+    const folder = parent(one.path);
+    if (!folders.has(folder)) continue;
+    const key = `${folder}/${nameOf(one.path).toLowerCase()}`;
+    const known = groups.get(key);
+    if (known === undefined) groups.set(key, [one]);
+    else known.push(one);
+  }
+  return groups.values();
+}
+
+/** What a side does not have, or not under this name, or not beside the others that are in the folder now. */
+function strangersTo(side: SideNumber, all: readonly Named[]): Named[] {
+  const origins = new Map<RepoPath, RepoPath>();
+  const [now, before] = [parentReader(), parentReader()];
+  let last = { folder: ROOT, from: ROOT };
+  return all.filter(({ path, on }) => {
+    const old = on[side];
+    if (old === undefined) return true;
+    const [folder, from] = [now(path), before(old)];
+    if (folder !== last.folder || from !== last.from) {
+      const origin = origins.get(folder) ?? from;
+      origins.set(folder, origin);
+      if (origin !== from) return true;
+      last = { folder, from };
+    }
+    return path !== old && nameOf(path) !== nameOf(old);
+  });
 }
 
 function conflictsIn(members: readonly Named[]): CaseConflict[] {
@@ -75,7 +109,7 @@ function isNew(a: Named, b: Named, all: readonly Named[]): boolean {
 }
 
 function areBeside(a: Named, b: Named, side: SideNumber): boolean {
-  const [x, y] = [a.on(side), b.on(side)];
+  const [x, y] = [a.on[side], b.on[side]];
   if (x === undefined || y === undefined || parentOf(x) !== parentOf(y)) return false;
   return nameOf(x) === nameOf(a.path) && nameOf(y) === nameOf(b.path);
 }
@@ -86,11 +120,11 @@ function areBeside(a: Named, b: Named, side: SideNumber): boolean {
  */
 function untouchedSpellings({ path, on }: Named, ground: Ground): Named[] {
   const folder = parentOf(path);
-  if (SIDES.some((side) => on(side) === path) || !ground.holdsUntouched(folder)) return [];
+  if (on[0] === path || on[1] === path || !ground.holdsUntouched(folder)) return [];
   return spellings(nameOf(path)).flatMap((name) => {
     const other = joinPath(folder, name);
     const isThere = other !== path && (ground.isUntouched(other) || ground.holdsUntouched(other));
-    return isThere ? [{ path: other, on: () => other }] : [];
+    return isThere ? [{ path: other, on: [other, other] }] : [];
   });
 }
 

@@ -5,6 +5,7 @@ import { conflictName } from './conflict-name.ts';
 import { compareContents, copyId, isSameContent, mergeRecords } from './fields.ts';
 import type { Ground } from './ground.ts';
 import type { ConflictKind, MergeConflict, SideNumber, Version } from './input.ts';
+import type { MergeObject } from './objects.ts';
 import { type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
 
@@ -50,27 +51,40 @@ export function settleCollisions(
   folders: ReadonlySet<RepoPath>,
   ground: Ground,
 ): Settled {
-  const groups = groupByPath(placed);
   const free: Placed[] = [];
   const rivals: Rivals[] = [];
-  for (const [path, group] of groups) {
-    const isKnown = ground.isListedFile(path);
-    const isFolder = folders.has(path) || (!isKnown && ground.holdsUntouched(path));
-    const untouched = isKnown ? [] : untouchedAt(path, ground);
-    if (!Array.isArray(group) && group.losers.length === 0 && !isFolder && untouched.length === 0) {
-      free.push(group);
+  const sorted = [...placed].sort((a, b) => compareNames(a.entry.path, b.entry.path));
+  for (let i = 0, end = 1; i < sorted.length; i = end, end++) {
+    const one = sorted[i] as Placed;
+    const { path } = one.entry;
+    while (sorted[end]?.entry.path === path) end++;
+    const isListed = one.objects.some((object) => isPathOf(object, path));
+    const isFolder = folders.has(path) || (!isListed && ground.holdsUntouched(path));
+    const untouched = isListed ? [] : untouchedAt(path, ground);
+    if (end - i === 1 && one.losers.length === 0 && !isFolder && untouched.length === 0) {
+      free.push(one);
       continue;
     }
-    const members = unifyEqual([...untouched, ...(Array.isArray(group) ? group : [group])], ground);
+    const members = unifyEqual([...untouched, ...sorted.slice(i, end)], ground);
     const found = rivalsAt(path, members, isFolder, ground);
     if (found.losers.length > 0) rivals.push(found);
     else if (found.stays !== undefined) free.push(found.stays);
   }
-  const isTaken = (path: RepoPath): boolean => groups.has(path) || folders.has(path) || ground.isKnown(path);
-  return { free, ...nameRivals(rivals, recordsById(rivals.length === 0 ? [] : placed), isTaken) };
+  if (rivals.length === 0) return { free, contested: [], conflicts: [] };
+  const wanted = new Set(placed.map(({ entry }) => entry.path));
+  const isTaken = (path: RepoPath): boolean => wanted.has(path) || folders.has(path) || ground.isKnown(path);
+  return { free, ...nameRivals(rivals, recordsById(placed), isTaken) };
 }
 
-/** Names are given in an order that follows from what is named. */
+/** A tree has it there, so nothing that all three have alike can be there. */
+function isPathOf({ base, sides }: MergeObject, path: RepoPath): boolean {
+  return base?.path === path || sides[0]?.path === path || sides[1]?.path === path;
+}
+
+/**
+ * Names are given in an order that follows from what is named.
+ * @param all sorted by path
+ */
 function nameRivals(
   all: readonly Rivals[],
   ids: Map<ObjectId, Rec>,
@@ -79,7 +93,7 @@ function nameRivals(
   const contested: Contested[] = [];
   const conflicts: MergeConflict[] = [];
   const given = new Set<RepoPath>();
-  for (const rivals of [...all].sort((a, b) => compareNames(a.path, b.path))) {
+  for (const rivals of all) {
     const { path, kind, stays } = rivals;
     const named = nameLosers(rivals, ids, (candidate) => given.has(candidate) || isTaken(candidate));
     for (const loser of named) given.add(loser.path);
@@ -88,18 +102,6 @@ function nameRivals(
     conflicts.push({ path, kind, kept: named.map((loser) => loser.path).sort(compareNames) });
   }
   return { contested, conflicts };
-}
-
-function groupByPath(placed: readonly Placed[]): Map<RepoPath, Placed | Placed[]> {
-  const byPath = new Map<RepoPath, Placed | Placed[]>();
-  for (const item of placed) {
-    const { path } = item.entry;
-    const known = byPath.get(path);
-    if (known === undefined) byPath.set(path, item);
-    else if (Array.isArray(known)) known.push(item);
-    else byPath.set(path, [known, item]);
-  }
-  return byPath;
 }
 
 /** Nobody did anything to it, so it does not give way to what comes. */

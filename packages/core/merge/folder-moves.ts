@@ -59,9 +59,11 @@ function countTrips(
   const trips: Votes = new Map();
   const stay = new Set<RepoPath>([ROOT]);
   const [before, after] = [parentReader(), parentReader()];
+  let last: { readonly from: RepoPath; readonly to: RepoPath; readonly vote: Vote } | undefined;
   const travel = (from: RepoPath, to: RepoPath, base: MergeEntry, witness: MergeEntry): void => {
     if (from === to) pin(stay, from);
-    else addVote(trips, from, to, { weight: 1, from: base.path, witness });
+    else if (last?.from === from && last.to === to) join(last.vote, 1, base.path, witness);
+    else last = { from, to, vote: addVote(trips, from, to, { weight: 1, from: base.path, witness }) };
   };
   for (const { base, sides } of objects) {
     const now = sides[side];
@@ -90,18 +92,23 @@ function commonFolder(a: RepoPath, b: RepoPath): RepoPath {
   return a.slice(0, end) as RepoPath;
 }
 
-function addVote(votes: Votes, from: RepoPath, to: RepoPath, vote: Vote): void {
+function addVote(votes: Votes, from: RepoPath, to: RepoPath, vote: Vote): Vote {
   const targets = votes.get(from) ?? new Map<RepoPath, Vote>();
   if (targets.size === 0) votes.set(from, targets);
   const known = targets.get(to);
-  if (known === undefined) {
-    targets.set(to, { ...vote });
-    return;
+  if (known !== undefined) return join(known, vote.weight, vote.from, vote.witness);
+  const first = { ...vote };
+  targets.set(to, first);
+  return first;
+}
+
+function join(vote: Vote, weight: number, from: RepoPath, witness: MergeEntry): Vote {
+  vote.weight += weight;
+  if (from < vote.from) {
+    vote.from = from;
+    vote.witness = witness;
   }
-  known.weight += vote.weight;
-  if (vote.from >= known.from) return;
-  known.from = vote.from;
-  known.witness = vote.witness;
+  return vote;
 }
 
 function countVotes(trips: Votes): Votes {

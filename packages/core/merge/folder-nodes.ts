@@ -1,6 +1,6 @@
 import { type EncodedName, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { FolderMove, SideFolders } from './folder-moves.ts';
-import { type Ground, otherSide, SIDES } from './ground.ts';
+import type { Ground } from './ground.ts';
 import type { SideNumber } from './input.ts';
 
 /**
@@ -55,13 +55,15 @@ export class FolderNodes {
     return folder;
   }
 
-  /** The same, of something whose folder in the base is known: where several folders became one, it is still in that. */
+  /** The folder of an object, of which the folder in the base is known: it is still in that if it went where that went. */
+  objectParentOnSide(side: SideNumber, path: RepoPath, before: FolderNode | undefined): FolderNode {
+    return before !== undefined && this.moveOn(side, before)?.to === path ? before : this.onSide(side, path);
+  }
+
+  /** The same, of a folder: what went into another folder is no place for folders. */
   parentOnSide(side: SideNumber, path: RepoPath, before: FolderNode | undefined): FolderNode {
-    const { moves, absorbed } = this.#sides[side];
-    const from = before?.base;
-    if (before !== undefined && from !== undefined && moves.get(from)?.to === path && !absorbed.has(from))
-      return before;
-    return this.onSide(side, path);
+    const parent = this.objectParentOnSide(side, path, before);
+    return this.absorber(side, parent) === undefined ? parent : this.onSide(side, path);
   }
 
   /** Where a side has it; undefined: gone. */
@@ -101,21 +103,6 @@ export class FolderNodes {
   absorber(side: SideNumber, { base }: FolderNode): FolderNode | undefined {
     const to = base === undefined ? undefined : this.#sides[side].absorbed.get(base);
     return to === undefined ? undefined : this.inBase(to);
-  }
-
-  /**
-   * The folder that this one's additions go to: itself, unless a side put all its objects into another one. One step,
-   * no chains: not if the other side moved one of the two.
-   */
-  receiver(folder: FolderNode): FolderNode {
-    for (const side of SIDES) {
-      const other = otherSide(side);
-      const target = this.absorber(side, folder);
-      if (target === undefined) continue;
-      if (this.absorber(other, folder) === target) return target;
-      if (!this.isMoved(other, folder) && !this.isMoved(other, target)) return target;
-    }
-    return folder;
   }
 
   #newOn(side: SideNumber, path: RepoPath): FolderNode {

@@ -1,6 +1,6 @@
 import { compareNames, joinPath, type RepoPath, ROOT } from '../path.ts';
 import type { FolderNode, FolderNodes, FolderPlace } from './folder-nodes.ts';
-import { type Ground, SIDES } from './ground.ts';
+import { type Ground, otherSide, SIDES } from './ground.ts';
 import type { SideNumber, Version } from './input.ts';
 import { compareVersions, laterSide } from './versions.ts';
 
@@ -19,7 +19,12 @@ export class FolderPaths {
     this.#ground = ground;
   }
 
-  /** Where what belongs to a folder goes. */
+  /** Where what was in a folder of the base goes with it, if it was not moved by itself. */
+  objectsPathOf(folder: FolderNode): RepoPath {
+    return this.pathOf(this.#absorber(folder) ?? folder);
+  }
+
+  /** Where a folder is, and what came to it goes. */
   pathOf(folder: FolderNode): RepoPath {
     const known = this.#paths.get(folder);
     if (known !== undefined) return known;
@@ -42,7 +47,7 @@ export class FolderPaths {
   #findPath(folder: FolderNode): RepoPath {
     if (folder.home === undefined) return ROOT;
     const into = this.#receiver(folder);
-    if (into !== folder) return this.pathOf(into);
+    if (into !== undefined) return this.pathOf(into);
     const { parent, name } = this.#placeOf(folder, folder.home);
     const path = joinPath(this.pathOf(parent), name);
     if (path === folder.base || !this.#ground.isUntouched(path)) return path;
@@ -51,8 +56,27 @@ export class FolderPaths {
     return literal[0] ?? path;
   }
 
-  #receiver(folder: FolderNode): FolderNode {
-    return this.#alone.has(folder) ? folder : this.#nodes.receiver(folder);
+  /**
+   * The folder that additions go to instead: the one that got all the objects. One step, no chains: not if the other
+   * side moved that one.
+   */
+  #receiver(folder: FolderNode): FolderNode | undefined {
+    const target = this.#alone.has(folder) ? undefined : this.#absorber(folder);
+    if (target === undefined) return undefined;
+    const isReached = SIDES.some((side) => {
+      return this.#nodes.absorber(side, folder) === target && !this.#nodes.isMoved(otherSide(side), target);
+    });
+    return isReached ? target : undefined;
+  }
+
+  /** The folder into which all objects of this one went, on the side that prevails. */
+  #absorber(folder: FolderNode): FolderNode | undefined {
+    const [first, second] = SIDES.map((side) => this.#nodes.absorber(side, folder));
+    if (first === second) return first;
+    const isUndisputed = SIDES.some((side) => !this.#nodes.isMoved(side, folder));
+    if (isUndisputed) return first ?? second;
+    this.#disputed.add(folder);
+    return this.#laterMove(folder) === 0 ? first : second;
   }
 
   #placeOf(folder: FolderNode, home: FolderPlace): FolderPlace {
@@ -112,7 +136,7 @@ export class FolderPaths {
       if (way.has(folder)) return [...way].slice([...way].indexOf(folder));
       way.add(folder);
       const into = this.#receiver(folder);
-      folder = into === folder ? this.#placeOf(folder, folder.home).parent : into;
+      folder = into ?? this.#placeOf(folder, folder.home).parent;
     }
     return undefined;
   }

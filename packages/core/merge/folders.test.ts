@@ -122,6 +122,44 @@ describe('folders', () => {
       },
     ],
     [
+      'an explicit move beats being carried into a folder that was there',
+      {
+        base: { 'a/x': 'x 1', 'a/z': 'z 3', 'c/y': 'y 2' },
+        alpha: { 'c/x': 'x 1', 'c/z': 'z 3', 'c/y': 'y 2' },
+        beta: { 'f/x': 'x 1', 'a/z': 'z 3', 'c/y': 'y 2' },
+        merged: { 'c/y': 'y 2', 'c/z': 'z 3', 'f/x': 'x 1' },
+      },
+    ],
+    [
+      'a deletion against being carried into a folder that was there',
+      {
+        base: { 'a/x': 'x 1', 'a/z': 'z 3', 'c/y': 'y 2' },
+        alpha: { 'c/x': 'x 1', 'c/z': 'z 3', 'c/y': 'y 2' },
+        beta: { 'a/z': 'z 3', 'c/y': 'y 2' },
+        merged: { 'c/y': 'y 2', 'c/z': 'z 3' },
+      },
+    ],
+    [
+      'a folder went into another one, and on the other side got a name of its own',
+      {
+        base: { 'a/x': 'x 1', 'c/y': 'y 2' },
+        alpha: { 'c/x': 'x 1', 'c/y': 'y 2' },
+        beta: { 'g/x': 'x 1', 'g/n': 'n 3', 'c/y': 'y 2' },
+        merged: { 'c/y': 'y 2', 'g/n': 'n 3', 'g/x': 'x 1' },
+        conflicts: ['rename-rename g:'],
+      },
+    ],
+    [
+      'a folder got a name of its own, and on the other side went into another one',
+      {
+        base: { 'a/x': 'x 1', 'c/y': 'y 2' },
+        alpha: { 'g/x': 'x 1', 'g/n': 'n 3', 'c/y': 'y 2' },
+        beta: { 'c/x': 'x 1', 'c/y': 'y 2' },
+        merged: { 'c/n': 'n 3', 'c/x': 'x 1', 'c/y': 'y 2' },
+        conflicts: ['rename-rename c:'],
+      },
+    ],
+    [
       'one folder, two names',
       {
         base: { 'a/x': 'x 1' },

@@ -12,8 +12,6 @@ export interface Ground {
   readonly records: readonly MergeObject[];
   /** Entries that the input listed although all three trees have them alike. */
   readonly alike: readonly MergeEntry[];
-  /** Some tree has a file here, and not all three have it alike. */
-  readonly isListedFile: (path: RepoPath) => boolean;
   readonly isFolder: (tree: WhichTree, path: RepoPath) => boolean;
   /** A file that all three trees have alike. */
   readonly isUntouched: (path: RepoPath) => boolean;
@@ -36,29 +34,50 @@ export function otherSide(side: SideNumber): SideNumber {
 }
 
 export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
-  const { input, alike } = withoutAlike(given);
-  const parts = [input.base, ...input.sides].map(partByType);
+  const parts = [given.base, ...given.sides].map(partByType);
   const [base, first, second] = parts as [Parts, Parts, Parts];
-  const files = new Set<RepoPath>();
-  const records = new Set<RepoPath>();
-  for (const part of parts) for (const { path } of part.files) files.add(path);
-  for (const part of parts) for (const { path } of part.records) records.add(path);
-  const isListed = (path: RepoPath): boolean => files.has(path) || records.has(path);
+  const files = matchObjects(base.files, [first.files, second.files]);
+  const records = matchObjects(base.records, [first.records, second.records]);
+  const alike = [...files, ...records].flatMap((object) =>
+    isAlike(object) ? [object.base as MergeEntry] : [],
+  );
+  if (alike.length === 0) return { ...groundOf(given, facts), files, records, alike };
+  const isDifferent = (object: MergeObject): boolean => !isAlike(object);
+  return {
+    ...groundOf(without(alike, given), facts),
+    files: files.filter(isDifferent),
+    records: records.filter(isDifferent),
+    alike,
+  };
+}
+
+/** Listed, although it is the same in all three trees. The result must not depend on how much the caller left out. */
+function isAlike({ base, sides: [first, second] }: MergeObject): boolean {
+  if (base === undefined || first === undefined || second === undefined) return false;
+  if (first.blob !== base.blob || second.blob !== base.blob) return false;
+  return first.path === base.path && second.path === base.path;
+}
+
+function without(alike: readonly MergeEntry[], { base, sides: [first, second] }: MergeInput): MergeInput {
+  const paths = new Set(alike.map(({ path }) => path));
+  const rest = (entries: readonly MergeEntry[]): MergeEntry[] =>
+    entries.filter(({ path }) => !paths.has(path));
+  return { base: rest(base), sides: [rest(first), rest(second)] };
+}
+
+function groundOf(input: MergeInput, facts: MergeFacts): Omit<Ground, 'files' | 'records' | 'alike'> {
+  const { isListed, isListedFile } = listedIn(input);
   const isFolder = (tree: WhichTree, path: RepoPath): boolean =>
     path === ROOT || facts.kindAt(tree, path) === 'folder';
   const untouchedBelow = function* (folder: RepoPath): Generator<MergeEntry> {
-    if (files.has(folder) || !isFolder('base', folder)) return;
+    if (!isFolder('base', folder) || isListedFile(folder)) return;
     for (const entry of facts.below('base', folder)) if (!isListed(entry.path)) yield entry;
   };
   return {
     input,
     facts,
-    files: matchObjects(base.files, [first.files, second.files]),
-    records: matchObjects(base.records, [first.records, second.records]),
-    alike,
-    isListedFile: (path) => files.has(path),
     isFolder,
-    isUntouched: (path) => !isListed(path) && facts.kindAt('base', path) === 'file',
+    isUntouched: (path) => facts.kindAt('base', path) === 'file' && !isListed(path),
     untouchedFile: (path) => findFile(path, facts),
     untouchedRecord: (folder) => {
       if (isListed(folder) || !isFolder('base', folder)) return undefined;
@@ -71,7 +90,29 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
       return false;
     }),
     untouchedBelow,
-    isKnown: (path) => isListed(path) || TREES.some((tree) => facts.kindAt(tree, path) !== undefined),
+    isKnown: (path) => TREES.some((tree) => facts.kindAt(tree, path) !== undefined) || isListed(path),
+  };
+}
+
+interface Listed {
+  readonly isListed: (path: RepoPath) => boolean;
+  readonly isListedFile: (path: RepoPath) => boolean;
+}
+
+/** Made when it is first asked, which many merges need not. */
+function listedIn({ base, sides }: MergeInput): Listed {
+  let known: { readonly files: Set<RepoPath>; readonly records: Set<RepoPath> } | undefined;
+  const paths = (): NonNullable<typeof known> => {
+    if (known !== undefined) return known;
+    known = { files: new Set(), records: new Set() };
+    for (const entries of [base, ...sides]) {
+      for (const { path, record } of entries) (record.type === 'dir' ? known.records : known.files).add(path);
+    }
+    return known;
+  };
+  return {
+    isListed: (path) => paths().files.has(path) || paths().records.has(path),
+    isListedFile: (path) => paths().files.has(path),
   };
 }
 
@@ -100,18 +141,4 @@ function partByType(entries: readonly MergeEntry[]): Parts {
   const parts: Parts = { files: [], records: [] };
   for (const entry of entries) (entry.record.type === 'dir' ? parts.records : parts.files).push(entry);
   return parts;
-}
-
-/** The result must not depend on how much the caller left out. */
-function withoutAlike(input: MergeInput): { input: MergeInput; alike: readonly MergeEntry[] } {
-  const base = new Map(input.base.map(({ path, blob }) => [path, blob]));
-  const isAsBase = ({ path, blob }: MergeEntry): boolean => base.get(path) === blob;
-  const first = new Set<RepoPath>();
-  for (const entry of input.sides[0]) if (isAsBase(entry)) first.add(entry.path);
-  const alike = input.sides[1].filter((entry) => first.has(entry.path) && isAsBase(entry));
-  if (alike.length === 0) return { input, alike };
-  const paths = new Set(alike.map(({ path }) => path));
-  const rest = (entries: readonly MergeEntry[]): MergeEntry[] =>
-    entries.filter(({ path }) => !paths.has(path));
-  return { input: { base: rest(input.base), sides: [rest(input.sides[0]), rest(input.sides[1])] }, alike };
 }

@@ -58,9 +58,10 @@ function mergeFolders(ground: Ground): Folders {
 
 /** Folders that both sides renamed, each in its own way. */
 function folderConflicts({ sides, nodes, paths }: Folders, filled: ReadonlySet<RepoPath>): OpenConflict[] {
-  for (const path of sides[0].moves.keys()) if (sides[1].moves.has(path)) paths.pathOf(nodes.inBase(path));
+  for (const path of sides[0].moves.keys())
+    if (sides[1].moves.has(path)) paths.objectsPathOf(nodes.inBase(path));
   return paths.disputed().flatMap((folder): OpenConflict[] => {
-    const path = paths.pathOf(folder);
+    const path = paths.objectsPathOf(folder);
     const versions = SIDES.flatMap((side) => nodes.pathOn(side, folder) ?? []);
     return filled.has(path) ? [{ path, kind: 'rename-rename', kept: [], versions }] : [];
   });

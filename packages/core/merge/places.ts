@@ -35,7 +35,7 @@ export function parentFinder(nodes: FolderNodes): (object: MergeObject) => Paren
     last = paths;
     const before = paths[0] === undefined ? undefined : nodes.inBase(paths[0]);
     const on = (side: SideNumber, path: RepoPath | undefined): FolderNode | undefined =>
-      path === undefined ? undefined : nodes.parentOnSide(side, path, before);
+      path === undefined ? undefined : nodes.objectParentOnSide(side, path, before);
     parents = { base: before, sides: [on(0, paths[1]), on(1, paths[2])] };
     return parents;
   };
@@ -56,9 +56,11 @@ export function mergePlaces(
   ground: Ground,
 ): MergedPlace {
   const [left, right] = parents.sides;
+  const placeIn = (parent: FolderNode, name: EncodedName): RepoPath =>
+    joinPath(parent === parents.base ? paths.objectsPathOf(parent) : paths.pathOf(parent), name);
   if (first === undefined || second === undefined || left === undefined || right === undefined) {
     const [entry, parent] = first === undefined ? [second, right] : [first, left];
-    return { path: placeIn(parent as FolderNode, nameOf((entry as MergeEntry).path), paths) };
+    return { path: placeIn(parent as FolderNode, nameOf((entry as MergeEntry).path)) };
   }
   let later: SideNumber | undefined;
   const choose = <T>(before: T | undefined, a: T, b: T): T => {
@@ -68,12 +70,8 @@ export function mergePlaces(
     return later === 0 ? a : b;
   };
   const name = choose(base && nameOf(base.path), nameOf(first.path), nameOf(second.path));
-  const path = placeIn(choose(parents.base, left, right), name, paths);
+  const path = placeIn(choose(parents.base, left, right), name);
   if (later === undefined) return { path };
-  const wanted = [placeIn(left, nameOf(first.path), paths), placeIn(right, nameOf(second.path), paths)];
+  const wanted = [placeIn(left, nameOf(first.path)), placeIn(right, nameOf(second.path))];
   return wanted[0] === wanted[1] ? { path } : { path, wanted: wanted.sort(compareNames) };
-}
-
-function placeIn(parent: FolderNode, name: EncodedName, paths: FolderPaths): RepoPath {
-  return joinPath(paths.pathOf(parent), name);
 }
