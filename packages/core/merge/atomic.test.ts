@@ -130,6 +130,21 @@ describe('what is not blended', () => {
       },
     ],
     [
+      'a folder that both sides made, an atomic entity only on one',
+      {
+        base: {},
+        alpha: { 'e/': 'e entity=film atomic=', 'e/a': 'a 1' },
+        beta: { 'e/a': 'b 2' },
+        merged: {
+          'e/': 'new',
+          'e/a': 'b 2',
+          'e (conflict alpha 1970-01-01)/': 'new',
+          'e (conflict alpha 1970-01-01)/a': 'new 1',
+        },
+        conflicts: ['atomic e: e (conflict alpha 1970-01-01)'],
+      },
+    ],
+    [
       'an entity that is not atomic is blended',
       {
         base: { 'e/': 'e entity=film', 'e/a': 'a 1', 'e/b': 'b 2' },

@@ -1,4 +1,4 @@
-import { type EncodedName, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
+import { type EncodedName, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { FolderMove, SideFolders } from './folder-moves.ts';
 import type { Ground } from './ground.ts';
 import type { SideNumber } from './input.ts';
@@ -68,7 +68,7 @@ export class FolderNodes {
 
   /** Where a side has it; undefined: gone. */
   pathOn(side: SideNumber, folder: FolderNode): RepoPath | undefined {
-    if (folder.base === undefined) return folder.made[side];
+    if (folder.base === undefined) return folder.made[side] ?? this.#findNew(side, folder);
     const moved = this.moveOn(side, folder)?.to;
     return moved ?? (this.#ground.isFolder(side, folder.base) ? folder.base : undefined);
   }
@@ -103,6 +103,15 @@ export class FolderNodes {
   absorber(side: SideNumber, { base }: FolderNode): FolderNode | undefined {
     const to = base === undefined ? undefined : this.#sides[side].absorbed.get(base);
     return to === undefined ? undefined : this.inBase(to);
+  }
+
+  /** A new folder that was met on the other side only. */
+  #findNew(side: SideNumber, { home }: FolderNode): RepoPath | undefined {
+    const parent = home && this.pathOn(side, home.parent);
+    if (home === undefined || parent === undefined) return undefined;
+    const path = joinPath(parent, home.name);
+    if (!this.#ground.isFolder(side, path)) return undefined;
+    return this.onSide(side, path).home === home ? path : undefined;
   }
 
   #newOn(side: SideNumber, path: RepoPath): FolderNode {
