@@ -2,20 +2,27 @@ import { compareNames, type RepoPath, ROOT } from '../path.ts';
 import { formatRecord, type Rec } from '../record.ts';
 import { mergeRecords } from './fields.ts';
 import type { FolderNode } from './folder-nodes.ts';
-import { type Ground, SIDES } from './ground.ts';
+import { type Ground, otherSide, SIDES } from './ground.ts';
 import type { MergeEntry, SideNumber } from './input.ts';
 import type { MergeObject } from './objects.ts';
 import { parentReader } from './parent-reader.ts';
 import { type Folders, isEdited, mergeEntries, type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
 
-/** Folders' own records at the places of their folders; at most one at a path. */
+/** A folder's own record at the place of its folder. */
+export interface PlacedRecord {
+  readonly placed: Placed;
+  /** The other side deleted the folder, and this one only gave it a mode or emptied it. */
+  readonly isForsaken: boolean;
+}
+
+/** At most one at a path. */
 export function placeFolderRecords(
   records: readonly MergeObject[],
   folders: Folders,
   ground: Ground,
-): Map<RepoPath, Placed> {
-  const placed = new Map<RepoPath, Placed>();
+): Map<RepoPath, PlacedRecord> {
+  const placed = new Map<RepoPath, PlacedRecord>();
   for (const [folder, object] of byFolder(records, folders)) {
     const fate = fateOf(object);
     if (fate === 'deleted') continue;
@@ -29,10 +36,23 @@ export function placeFolderRecords(
       conflict: fate && { kind: fate },
       isUntouched: false,
     };
+    const isForsaken = isForsakenOn(folder, object, folders);
     const known = placed.get(path);
-    placed.set(path, known === undefined ? item : unifyFolders(known, item, ground));
+    placed.set(path, {
+      placed: known === undefined ? item : unifyFolders(known.placed, item, ground),
+      isForsaken: isForsaken && known?.isForsaken !== false,
+    });
   }
   return placed;
+}
+
+function isForsakenOn(folder: FolderNode, { base, sides }: MergeObject, { nodes }: Folders): boolean {
+  if (folder.base === undefined || base !== undefined) return false;
+  const side = sides[0] === undefined ? 1 : 0;
+  const entry = sides[side];
+  if (entry === undefined || entry.record.entity !== undefined || entry.record.attrs !== undefined)
+    return false;
+  return sides[otherSide(side)] === undefined && nodes.pathOn(otherSide(side), folder) === undefined;
 }
 
 /** Records are matched by the folder that they are of; by id only where several folders became one. */
@@ -76,31 +96,31 @@ function unifyFolders(a: Placed, b: Placed, ground: Ground): Placed {
 }
 
 /**
- * Leaves out records that say nothing: they were there because the folder was empty, and now it is not.
- * @param filled folders of the merged tree that hold something
+ * Leaves out records that say nothing, because they were there for an empty folder and now it is not; and those that are
+ * all that is left of a folder that the other side deleted.
+ * @param filled folders of the merged tree that hold something, other than such records
  */
 export function dropNeedless(
-  records: ReadonlyMap<RepoPath, Placed>,
+  records: ReadonlyMap<RepoPath, PlacedRecord>,
   filled: ReadonlySet<RepoPath>,
   ground: Ground,
 ): Placed[] {
-  const kept: Placed[] = [];
-  let filledOnSides: [Set<RepoPath>, Set<RepoPath>] | undefined;
-  for (const [path, placed] of records) {
-    if (saysNothing(placed.entry.record) && filled.has(path)) {
-      filledOnSides ??= [foldersAbove(ground.input.sides[0]), foldersAbove(ground.input.sides[1])];
-      const [first, second] = filledOnSides;
-      const wasFilled = placed.objects.some(({ sides }) =>
-        [first, second].some((above, side) => {
-          const entry = sides[side as SideNumber];
-          return entry !== undefined && (above.has(entry.path) || ground.holdsUntouched(entry.path));
-        }),
-      );
-      if (!wasFilled) continue;
-    }
-    kept.push(placed);
-  }
-  return kept;
+  let filledOnSides: readonly [Set<RepoPath>, Set<RepoPath>] | undefined;
+  const wasFilled = ({ objects }: Placed): boolean => {
+    filledOnSides ??= [foldersAbove(ground.input.sides[0]), foldersAbove(ground.input.sides[1])];
+    const above = filledOnSides;
+    return objects.some(({ sides }) =>
+      SIDES.some((side) => {
+        const path = sides[side]?.path;
+        return path !== undefined && (above[side].has(path) || ground.holdsUntouched(path));
+      }),
+    );
+  };
+  const isNeeded = (path: RepoPath, { placed, isForsaken }: PlacedRecord): boolean => {
+    if (!filled.has(path)) return !isForsaken;
+    return !saysNothing(placed.entry.record) || wasFilled(placed);
+  };
+  return [...records].flatMap(([path, one]) => (isNeeded(path, one) ? [one.placed] : []));
 }
 
 function saysNothing(record: Rec): boolean {

@@ -230,6 +230,32 @@ describe('folders', () => {
       { base: { 'a/': 'a' }, alpha: {}, beta: { 'a/': 'a m=0700' }, merged: {} },
     ],
     [
+      'a folder is deleted, also if the other side only gave it a mode or emptied it',
+      {
+        base: { 'a/d/x': 'x 1', 'b/y': 'y 2', 'c/z': 'z 3' },
+        alpha: {
+          'a/': 'a m=0700',
+          'a/d/': 'd m=0700',
+          'a/d/x': 'x 1',
+          'b/': 'b',
+          'c/': 'c m=0700',
+          'c/z': 'z 4',
+        },
+        beta: {},
+        merged: { 'c/': 'c', 'c/z': 'z 4' },
+        conflicts: ['delete-edit c/z:'],
+      },
+    ],
+    [
+      'a folder that one side emptied and the other filled has no need of a record',
+      {
+        base: { 'a/x': 'x 1', 'b/': 'b' },
+        alpha: { 'a/': 'a', 'b/n': 'n 2' },
+        beta: { 'a/x': 'x 1', 'a/y': 'y 3', 'b/': 'b', 'b/m': 'm 4' },
+        merged: { 'a/y': 'y 3', 'b/m': 'm 4', 'b/n': 'n 2' },
+      },
+    ],
+    [
       'a deleted folder of which the other side said something',
       {
         base: { 'a/': 'a' },

@@ -42,7 +42,8 @@ function mergeAll(folders: Folders, ground: Ground): Merged {
     if (item !== undefined) placed.push(item);
   }
   const ofFolders = placeFolderRecords(ground.records, folders, ground);
-  const filled = foldersAbove([...placed, ...ofFolders.values()].map(({ entry }) => entry));
+  const paths = [...ofFolders].flatMap(([path, { isForsaken }]) => (isForsaken ? [] : [{ path }]));
+  const filled = foldersAbove([...placed.map(({ entry }) => entry), ...paths]);
   const records = dropNeedless(ofFolders, filled, ground);
   for (const { entry } of records) filled.add(entry.path);
   const { free, contested, conflicts } = settleCollisions(placed, filled, ground);
