@@ -160,6 +160,15 @@ describe('folders', () => {
       },
     ],
     [
+      'a folder that went up into the root',
+      {
+        base: { 'a/x': 'x 1', y: 'y 2' },
+        alpha: { x: 'x 1', y: 'y 2' },
+        beta: { 'a/x': 'x 3', 'a/n': 'n 4', y: 'y 2' },
+        merged: { n: 'n 4', x: 'x 3', y: 'y 2' },
+      },
+    ],
+    [
       'one folder, two names',
       {
         base: { 'a/x': 'x 1' },

@@ -233,6 +233,8 @@ describe('laws of the merge', () => {
         );
         expect(applied(three[0], everything, whole)).toEqual(applied(three[0], inputOf(three), pruned));
         expect(whole.conflicts).toEqual(pruned.conflicts);
+        const paths = whole.entries.map((entry) => entry.path);
+        expect(paths).toEqual([...new Set(paths)].sort(compareNames));
       }),
       RUNS,
     );

@@ -159,5 +159,86 @@ describe('mergeTrees', () => {
         merged: { 'e/a': 'a 1', 'e/b': 'b 2', 'e/s/c': 'c 3' },
       },
     ],
+    [
+      'unrelated histories: the union',
+      {
+        base: {},
+        alpha: { 'd/a': 'a 1', 'd/b': 'b 2', 'x/c': 'c 3', e: 'e 5 t=1' },
+        beta: { 'd/a': 'f 1 tags=t', 'd/g': 'g 4', 'y/c': 'h 3', e: 'i 6 t=2' },
+        merged: {
+          'd/a': 'a 1',
+          'd/b': 'b 2',
+          'd/g': 'g 4',
+          e: 'i 6',
+          'e (conflict alpha 1970-01-01)': 'e 5',
+          'x/c': 'c 3',
+          'y/c': 'h 3',
+        },
+        conflicts: ['add-add e: e (conflict alpha 1970-01-01)'],
+      },
+    ],
+    [
+      'a file that became a folder, and its edit',
+      {
+        base: { f: 'f 1' },
+        alpha: { 'f/n': 'n 2' },
+        beta: { f: 'f 3' },
+        merged: { 'f (conflict beta 1970-01-01)': 'f 3', 'f/n': 'n 2' },
+        conflicts: ['file-directory f: f (conflict beta 1970-01-01)'],
+      },
+    ],
+    [
+      'a file that became a link, and its edit',
+      {
+        base: { f: 'f 1' },
+        alpha: { f: 'f 2 t=9 link=' },
+        beta: { f: 'f 3' },
+        merged: { f: 'f 3', 'f (conflict alpha 1970-01-01)': 'new 2' },
+        conflicts: ['type f: f (conflict alpha 1970-01-01)'],
+      },
+    ],
+    [
+      'swapped files, and edits of both',
+      {
+        base: { a: 'a 1', b: 'b 2' },
+        alpha: { a: 'b 2', b: 'a 1' },
+        beta: { a: 'a 3', b: 'b 4' },
+        merged: { a: 'b 4', b: 'a 3' },
+      },
+    ],
+    [
+      'a name that a conflict wants is taken by a file of one side',
+      {
+        base: { a: 'a 1' },
+        alpha: { a: 'a 2 t=1' },
+        beta: { a: 'a 3 t=2', 'a (conflict alpha 1970-01-01)': 'n 4' },
+        merged: {
+          a: 'a 3',
+          'a (conflict alpha 1970-01-01)': 'n 4',
+          'a (conflict alpha 1970-01-01) 2': 'new 2',
+        },
+        conflicts: ['content a: a (conflict alpha 1970-01-01) 2'],
+      },
+    ],
+    [
+      'a conflict copy that conflicts again starts from its original stem',
+      {
+        base: { 'a (conflict nas 2020-01-01).txt': 'a 1' },
+        alpha: { 'a (conflict nas 2020-01-01).txt': 'a 2 t=1' },
+        beta: { 'a (conflict nas 2020-01-01).txt': 'a 3 t=2' },
+        merged: { 'a (conflict alpha 1970-01-01).txt': 'new 2', 'a (conflict nas 2020-01-01).txt': 'a 3' },
+        conflicts: ['content a (conflict nas 2020-01-01).txt: a (conflict alpha 1970-01-01).txt'],
+      },
+    ],
+    [
+      'three files that want one path, two of them equal',
+      {
+        base: { 'd/x': 'x 1' },
+        alpha: { 'e/x': 'x 1', 'e/n': 'a 2 t=5' },
+        beta: { 'd/x': 'x 1', 'd/n': 'b 2 t=6', 'e/n': 'c 3 t=9' },
+        merged: { 'e/n': 'c 3', 'e/n (conflict beta 1970-01-01)': 'a 2', 'e/x': 'x 1' },
+        conflicts: ['add-add e/n: e/n (conflict beta 1970-01-01)'],
+      },
+    ],
   ])('%s', (_name, one) => check(one));
 });

@@ -24,7 +24,7 @@ export function reportMerged(
   collisions: readonly MergeConflict[],
   open: readonly OpenConflict[],
 ): Merged {
-  const entries: MergedEntry[] = [...alike];
+  const entries = alike.length === 0 ? [] : unreplaced(alike, free, contested);
   const conflicts: MergeConflict[] = [...collisions];
   const toTell = new Map<RepoPath, OpenConflict>();
   for (const one of joined(open)) {
@@ -47,6 +47,18 @@ export function reportMerged(
   }
   for (const entry of contested) entries.push(withConflict(entry));
   return { entries: entries.sort(byPath), conflicts: conflicts.sort(byPathAndKind) };
+}
+
+/** What came to a file that all three trees have alike may have made another record of it. */
+function unreplaced(
+  alike: readonly MergedEntry[],
+  free: readonly Placed[],
+  contested: readonly Contested[],
+): MergedEntry[] {
+  const replaced = new Set<RepoPath>();
+  for (const { entry } of free) replaced.add(entry.path);
+  for (const { path } of contested) replaced.add(path);
+  return alike.filter(({ path }) => !replaced.has(path));
 }
 
 /** One of a kind at a path, in order. */
