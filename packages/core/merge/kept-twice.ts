@@ -1,7 +1,7 @@
 import type { RecordAt } from '../compare.ts';
 import type { GitId, ObjectId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
-import { compareNames, isInside, joinPath, nameOf, parentOf, type RepoPath } from '../path.ts';
+import { compareNames, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
 import type { Rec } from '../record.ts';
 import { GIT, type Torn } from './atomic.ts';
 import { conflictName } from './conflict-name.ts';
@@ -9,7 +9,7 @@ import { deriveObjectId } from './derive-id.ts';
 import { compareMtimes, copyId } from './fields.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import { foldersAbove } from './folder-records.ts';
-import { type Ground, otherSide, SIDES } from './ground.ts';
+import { type Ground, otherSide } from './ground.ts';
 import type { MergeConflict, Merged, MergedEntry, MergeEntry, MergeInput, SideNumber } from './input.ts';
 
 /**
@@ -18,49 +18,73 @@ import type { MergeConflict, Merged, MergedEntry, MergeEntry, MergeInput, SideNu
  */
 export function withoutTorn(torn: readonly Torn[], ground: Ground, nodes: FolderNodes): MergeInput {
   const { input, alike } = ground;
-  const sides = SIDES.map((side) => {
+  const sideOf = (side: SideNumber): MergeEntry[] => {
     const lost = torn.filter(({ winner }) => winner !== side);
-    return [
-      ...alike,
-      ...lost.reduce((entries, one) => asBefore(entries, one, ground, nodes), input.sides[side]),
-    ];
-  });
-  return { base: [...alike, ...input.base], sides: sides as [MergeEntry[], MergeEntry[]] };
+    return [...alike, ...asBefore(lost, side, ground, nodes)];
+  };
+  return { base: [...alike, ...input.base], sides: [sideOf(0), sideOf(1)] };
 }
 
 function asBefore(
-  entries: readonly MergeEntry[],
-  torn: Torn,
-  ground: Ground,
-  nodes: FolderNodes,
-): readonly MergeEntry[] {
-  const side = otherSide(torn.winner);
-  const { before, now } = regionOf(torn, side, ground, nodes);
-  const old = before === undefined ? [] : ground.input.base.filter(({ path }) => isInside(path, before));
-  const stays = nodes.ownPathOn(torn.winner, torn.folder);
-  const others =
-    stays === undefined ? [] : ground.input.sides[torn.winner].filter(({ path }) => isInside(path, stays));
-  const ids = new Set<ObjectId>([...old, ...others].map(({ record }) => record.id));
-  const isThere = nodes.ownPathOn(side, torn.folder) !== undefined;
-  const kept = isThere ? entries.filter(({ path }) => !isInside(path, now)) : entries;
-  return [
-    ...kept.map((entry) => (ids.has(entry.record.id) ? asNewObject(entry) : entry)),
-    ...old.map((entry) => ({ ...entry, path: `${now}${entry.path.slice(before?.length)}` as RepoPath })),
-  ];
-}
-
-/** What is taken back: where it was in the base and where the side has it. All of the folder, but not what is left of a project without its `.git`. */
-function regionOf(
-  { folder, isGit, isKeptTwice }: Torn,
+  torn: readonly Torn[],
   side: SideNumber,
   ground: Ground,
   nodes: FolderNodes,
-): { before: RepoPath | undefined; now: RepoPath } {
-  const now = placeOn(folder, side, nodes);
-  const isLeft =
-    ground.input.sides[side].some(({ path }) => isInside(path, now)) || ground.holdsUntouched(now);
+): readonly MergeEntry[] {
+  const { base, sides } = ground.input;
+  const places = torn.map((one) => placeOn(one.folder, side, nodes));
+  const there = entriesInside(sides[side], new Set(places));
+  const regions = torn.map((one, i) => {
+    const place = places[i] as RepoPath;
+    return regionOf(one, place, there.has(place) || ground.holdsUntouched(place));
+  });
+  const old = entriesInside(base, new Set(regions.flatMap(({ before }) => before ?? [])));
+  const winners = torn.flatMap(({ winner, folder }) => nodes.ownPathOn(winner, folder) ?? []);
+  const others = entriesInside(sides[otherSide(side)], new Set(winners));
+  const ids = new Set<ObjectId>();
+  for (const entries of [...old.values(), ...others.values()])
+    for (const { record } of entries) ids.add(record.id);
+  const isThere = (one: Torn): boolean => nodes.ownPathOn(side, one.folder) !== undefined;
+  const cut = new Set(regions.flatMap(({ now }, i) => (isThere(torn[i] as Torn) ? [now] : [])));
+  const gone = new Set([...entriesInside(sides[side], cut).values()].flat());
+  const kept = sides[side].filter((entry) => !gone.has(entry));
+  return [
+    ...kept.map((entry) => (ids.has(entry.record.id) ? asNewObject(entry) : entry)),
+    ...regions.flatMap(({ before, now }) =>
+      before === undefined ? [] : (old.get(before) ?? []).map((entry) => movedFrom(entry, before, now)),
+    ),
+  ];
+}
+
+/** What is taken back: where it was in the base and where the side has it. All of the folder, but of a project that only lost its `.git`, that. */
+function regionOf(
+  { folder, isGit, isKeptTwice }: Torn,
+  now: RepoPath,
+  isLeft: boolean,
+): { readonly before: RepoPath | undefined; readonly now: RepoPath } {
   if (isKeptTwice || !isGit || !isLeft) return { before: folder.base, now };
   return { before: folder.base && joinPath(folder.base, GIT), now: joinPath(now, GIT) };
+}
+
+function movedFrom(entry: MergeEntry, from: RepoPath, to: RepoPath): MergeEntry {
+  return { ...entry, path: `${to}${entry.path.slice(from.length)}` as RepoPath };
+}
+
+/** Entries at and below each of the folders. */
+function entriesInside<T extends RecordAt>(
+  entries: Iterable<T>,
+  folders: ReadonlySet<RepoPath>,
+): Map<RepoPath, T[]> {
+  const found = new Map<RepoPath, T[]>();
+  for (const entry of entries) {
+    for (let path = entry.path; path !== ROOT; path = parentOf(path)) {
+      if (!folders.has(path)) continue;
+      const known = found.get(path);
+      if (known === undefined) found.set(path, [entry]);
+      else known.push(entry);
+    }
+  }
+  return found;
 }
 
 /** Where a side has a folder, or would have it if it had not deleted it. */
@@ -87,34 +111,65 @@ export function addKeptTwice(
   merged: Merged,
   torn: readonly Torn[],
   pathOf: (folder: FolderNode, winner: SideNumber) => RepoPath,
-  old: { readonly ground: Ground; readonly nodes: FolderNodes },
+  old: Old,
 ): Merged {
   const entries = new Map(merged.entries.map((entry) => [entry.path, withoutStandIn(entry)]));
   const folders = foldersAbove(merged.entries);
   const conflicts: MergeConflict[] = [...merged.conflicts];
   const isTaken = (path: RepoPath): boolean =>
     entries.has(path) || folders.has(path) || old.ground.isKnown(path);
-  const inOrder = torn
-    .map((one) => ({ one, path: pathOf(one.folder, one.winner) }))
-    .sort((a, b) => compareNames(a.path, b.path));
-  for (const { one, path } of inOrder) {
+  const all = torn.map((one) => ({ one, path: pathOf(one.folder, one.winner) }));
+  const inside = entriesInside(merged.entries, new Set(all.map(({ path }) => path)));
+  for (const { one, path } of all.sort((a, b) => compareNames(a.path, b.path))) {
     const copies = one.isKeptTwice ? copiesOf(one, old) : [];
     const kept = copies.length === 0 ? [] : [nameCopy(path, one, copies, isTaken)];
+    const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
+    const conflict: JsonObject = {
+      kind,
+      versions: [path, ...kept].sort(compareNames).map((at) => ({ path: at })),
+    };
+    const stays = [...(inside.get(path) ?? []), ...old.ground.untouchedBelow(path)];
+    setRecord(entries, path, folderRecord(path, entries, stays, old), conflict);
     for (const beside of kept) {
-      for (const { within, record } of copies) {
-        const at = `${beside}${within}` as RepoPath;
-        entries.set(at, { path: at, record });
-      }
+      const placed = copies.map(({ within, record }) => ({ path: `${beside}${within}` as RepoPath, record }));
+      for (const entry of placed) entries.set(entry.path, entry);
+      setRecord(entries, beside, folderRecord(beside, entries, placed, old), conflict);
       folders.add(beside);
     }
-    const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
-    markFolders(entries, [path, ...kept], kind, old.ground);
     conflicts.push({ path, kind, kept });
   }
   return {
     entries: [...entries.values()].sort((a, b) => compareNames(a.path, b.path)),
     conflicts: conflicts.sort((a, b) => compareNames(a.path, b.path) || compareNames(a.kind, b.kind)),
   };
+}
+
+interface Old {
+  readonly ground: Ground;
+  readonly nodes: FolderNodes;
+}
+
+/** The folder's own record; if it has none, a new one. Undefined: it is no folder any more. */
+function folderRecord(
+  folder: RepoPath,
+  entries: ReadonlyMap<RepoPath, MergedEntry>,
+  inside: readonly RecordAt[],
+  { ground }: Old,
+): Rec | undefined {
+  const known = entries.get(folder) ?? ground.untouchedRecord(folder);
+  if (known !== undefined) return known.record.type === 'dir' ? known.record : undefined;
+  const [oldest] = inside.map(({ record }) => record.id).sort();
+  if (oldest === undefined) return undefined;
+  return { v: 1, id: deriveObjectId(oldest, 'dir'), type: 'dir', mode: '0755' };
+}
+
+function setRecord(
+  entries: Map<RepoPath, MergedEntry>,
+  path: RepoPath,
+  record: Rec | undefined,
+  conflict: JsonObject,
+): void {
+  if (record !== undefined) entries.set(path, { path, record: { ...record, conflict } });
 }
 
 function withoutStandIn(entry: MergedEntry): MergedEntry {
@@ -127,10 +182,7 @@ interface Copy {
   readonly record: Rec;
 }
 
-function copiesOf(
-  { folder, winner }: Torn,
-  { ground, nodes }: { ground: Ground; nodes: FolderNodes },
-): Copy[] {
+function copiesOf({ folder, winner }: Torn, { ground, nodes }: Old): Copy[] {
   const side = otherSide(winner);
   const path = placeOn(folder, side, nodes);
   return [...ground.facts.below(side, path)].map((entry) => {
@@ -151,33 +203,4 @@ function nameCopy(
     isTaken(joinPath(folder, candidate)),
   );
   return joinPath(folder, name);
-}
-
-/** The folder's record tells of the conflict; one that has none gets one for it. */
-function markFolders(
-  entries: Map<RepoPath, MergedEntry>,
-  paths: readonly RepoPath[],
-  kind: 'atomic' | 'delete-edit',
-  ground: Ground,
-): void {
-  const versions = [...paths].sort(compareNames).map((path) => ({ path }));
-  const conflict: JsonObject = { kind, versions };
-  for (const path of paths) {
-    const known = entries.get(path) ?? ground.untouchedRecord(path);
-    const record = known?.record.type === 'dir' ? known.record : newRecord(path, entries, ground);
-    if (record !== undefined) entries.set(path, { path, record: { ...record, conflict } });
-  }
-}
-
-/** Undefined: nothing is in the folder. */
-function newRecord(
-  folder: RepoPath,
-  entries: ReadonlyMap<RepoPath, MergedEntry>,
-  ground: Ground,
-): Rec | undefined {
-  const inside: RecordAt[] = [...entries.values()].filter(({ path }) => isInside(path, folder));
-  for (const entry of ground.untouchedBelow(folder)) inside.push(entry);
-  const [oldest] = inside.map(({ record }) => record.id).sort();
-  if (oldest === undefined) return undefined;
-  return { v: 1, id: deriveObjectId(oldest, 'dir'), type: 'dir', mode: '0755' };
 }
