@@ -2,7 +2,7 @@ import type { RecordAt } from '../compare.ts';
 import type { GitId, ObjectId } from '../ids.ts';
 import type { JsonObject } from '../json.ts';
 import { compareNames, joinPath, nameOf, parentOf, type RepoPath, ROOT } from '../path.ts';
-import type { Rec } from '../record.ts';
+import { formatRecord, type Rec } from '../record.ts';
 import { GIT, type Torn } from './atomic.ts';
 import { conflictName } from './conflict-name.ts';
 import { deriveObjectId } from './derive-id.ts';
@@ -96,8 +96,8 @@ function placeOn(folder: FolderNode, side: SideNumber, nodes: FolderNodes): Repo
 
 /** Its blob is a stand-in for that of a record that is nowhere yet. */
 function asNewObject({ path, record }: MergeEntry): MergeEntry {
-  const id = copyId(record.id, record);
-  return { path, record: ownRecord(record, id), blob: `${STAND_IN}${id}` as GitId };
+  const own = ownRecord(record, copyId(record.id, record));
+  return { path, record: own, blob: `${STAND_IN}${formatRecord(own)}` as GitId };
 }
 
 const STAND_IN = 'new ';
