@@ -26,6 +26,8 @@ export * from './history/revision.ts';
 export * from './init.ts';
 export * from './log.ts';
 export * from './ls.ts';
+export { type MergedFrom, type MergeOptions, type MergeResult, merge } from './merge.ts';
+export type { MergedOne, Standing } from './merge/merge-with.ts';
 export * from './observe/working-records.ts';
 export type { LostMark } from './peers/lost.ts';
 export { type PushedRemote, type PushOptions, type PushResult, push } from './push.ts';
