@@ -97,6 +97,8 @@ describe('what a merge sees of three trees', () => {
     );
     expect(kinds).toEqual(['folder', 'folder', 'file', 'folder', 'file', undefined, undefined, 'file']);
     expect(facts.kindAt('base', ROOT)).toBe(undefined);
+    const entries = ['a', 'a/x', 'a/b', 'b'].map((path) => facts.entryAt(0, path as RepoPath)?.record.id);
+    expect(entries).toEqual([undefined, file(1).id, folder(3).id, undefined]);
     expect(paths([...facts.below(1, 'a' as RepoPath)])).toEqual(['a/b/', 'a/b/y', 'a/x']);
     expect([...facts.below(1, 'c' as RepoPath), ...facts.below('base', ROOT)]).toEqual([]);
   });

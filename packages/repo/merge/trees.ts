@@ -75,7 +75,7 @@ export function treeFacts(
   reader: Pick<ObjectReader, 'readTree'>,
   { base, sides }: MergeTrees,
   read: (blob: GitId) => Rec,
-): Pick<MergeFacts, 'kindAt' | 'below'> {
+): Required<Omit<MergeFacts, 'version'>> {
   const rootOf = (tree: WhichTree): GitId | undefined => (tree === 'base' ? base : sides[tree]);
   const lookups = new Map<WhichTree, TreeLookup>();
   const lookup = (tree: WhichTree): TreeLookup => {
@@ -87,6 +87,11 @@ export function treeFacts(
     kindAt: (tree, path) => {
       const entry = lookup(tree).at(path);
       return entry === undefined ? undefined : entry.kind === 'tree' ? 'folder' : 'file';
+    },
+    entryAt: (tree, path) => {
+      const entry = lookup(tree).at(path);
+      const found = entry?.kind === 'tree' ? lookup(tree).at(joinPath(path, DIRECTORY_RECORD)) : entry;
+      return found?.kind === 'blob' ? { path, record: read(found.id), blob: found.id } : undefined;
     },
     *below(tree, folder) {
       const root = rootOf(tree);
