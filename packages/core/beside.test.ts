@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { besideName, NAME_BYTES } from './beside.ts';
+import { besideName, NAME_BYTES, withoutNotes } from './beside.ts';
 import { decodeName, encodeName, isCanonicalName } from './name.ts';
 import type { EncodedName, FsName } from './path.ts';
 
@@ -84,5 +84,15 @@ describe('besideName', () => {
   test('a stem of stray bytes is shortened all the same', () => {
     const name = '\x80'.repeat(255) as FsName;
     expect(decodeName(besideName(encodeName(name), 'recovered 2026-10-01', free))).toHaveLength(NAME_BYTES);
+  });
+
+  test('the name without its notes, of one kind only', () => {
+    for (const name of ['x.jpg', 'a.tar.gz', '.hidden', 'no extension', 'é (2).jpg'])
+      for (const note of ['conflict a b 2026-10-01', 'recovered 2026-10-01']) {
+        const beside = besideName(name as EncodedName, note, free);
+        expect(withoutNotes(beside, note.split(' ')[0]!)).toBe(name);
+        expect(withoutNotes(beside, 'other')).toBe(beside);
+      }
+    expect(withoutNotes('x (conflict a 2026-10-01) 2.jpg' as EncodedName, 'conflict')).toBe('x.jpg');
   });
 });

@@ -30,6 +30,13 @@ export function besideName(
   }
 }
 
+/** A name without the notes of a kind (first word of the note) that besideName gave it; the same if it has none. */
+export function withoutNotes(name: EncodedName, kind: string): EncodedName {
+  const { stem, extension } = splitName(decodeName(name));
+  const original = originalStem(stem, kind);
+  return original === stem ? name : encodeName(`${original}${extension}` as FsName);
+}
+
 /** Bytes of a name, in two parts; together they are the name. */
 export function splitName(name: FsName): { readonly stem: string; readonly extension: string } {
   const dot = name.lastIndexOf('.');

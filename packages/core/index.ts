@@ -32,6 +32,7 @@ export * from './listing.ts';
 export * from './merge/graph.ts';
 export * from './merge/input.ts';
 export { mergeTrees } from './merge/merge.ts';
+export * from './merge/resolve.ts';
 export * from './mtime.ts';
 export * from './name.ts';
 export * from './path.ts';
