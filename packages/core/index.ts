@@ -29,6 +29,8 @@ export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './listing.ts';
+export * from './merge/correspond.ts';
+export type { ContentAt } from './merge/folder-contents.ts';
 export * from './merge/graph.ts';
 export * from './merge/input.ts';
 export { mergeTrees } from './merge/merge.ts';
