@@ -33,6 +33,7 @@ export * from './merge/correspond.ts';
 export type { ContentAt } from './merge/folder-contents.ts';
 export * from './merge/graph.ts';
 export * from './merge/input.ts';
+export * from './merge/layout.ts';
 export { mergeTrees } from './merge/merge.ts';
 export * from './merge/resolve.ts';
 export * from './mtime.ts';

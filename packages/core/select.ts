@@ -30,7 +30,7 @@ export function entitiesOf(entries: Iterable<RecordAt>): Entities {
 }
 
 /** The folder that owns the `.git` which this path is, or is in; undefined if there is none below the root. */
-function gitOwner(path: RepoPath): RepoPath | undefined {
+export function gitOwner(path: RepoPath): RepoPath | undefined {
   for (let at = path.indexOf(`/${GIT_OWNED}`); at >= 0; at = path.indexOf(`/${GIT_OWNED}`, at + 1)) {
     const end = at + 1 + GIT_OWNED.length;
     if (end === path.length || path[end] === '/') return path.slice(0, at) as RepoPath;

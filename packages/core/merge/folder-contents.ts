@@ -1,5 +1,4 @@
 import type { EntryType } from '../entry.ts';
-import { hasContent } from '../evidence.ts';
 import type { ContentHash } from '../ids.ts';
 import { parentOf, type RepoPath } from '../path.ts';
 
@@ -12,8 +11,14 @@ export interface ContentAt {
 }
 
 /** Whether an equal content shows that two files are the same: not so of empty files and links. */
-export function isEvidence(file: Pick<ContentAt, 'type' | 'size' | 'blake3'>): boolean {
-  return file.type === 'file' && hasContent(file);
+export function isEvidence({
+  type,
+  size = 0,
+}: {
+  readonly type: EntryType;
+  readonly size?: number;
+}): boolean {
+  return type === 'file' && size > 0;
 }
 
 /** What is deeper counts as lying in its folder of this level: people name no folders so deep, and cost grows with depth. */
