@@ -164,6 +164,16 @@ describe('the rest of a folder that went as a whole', () => {
       { ...F, 'F/l': '->a' },
       [...WENT, 'F/l = P/l'],
     ],
+    [
+      'the example of docs/merging.md',
+      { 'Pictures/2014/a.jpg': '1', 'Pictures/2014/b.jpg': '2' },
+      { 'Fotos_alt/a.jpg': '1', 'Fotos_alt/b.jpg': '2', 'Fotos_alt/b (1).jpg': '2', 'Fotos_alt/c.jpg': '3' },
+      [
+        'Fotos_alt/a.jpg = Pictures/2014/a.jpg',
+        'Fotos_alt/b.jpg = Pictures/2014/b.jpg',
+        'Fotos_alt/c.jpg > Pictures/2014/c.jpg',
+      ],
+    ],
     ['surplus copies do not', P, { ...F, 'F/copy of a': '1' }, WENT],
     [
       'folders in it follow',
