@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Arrival, FileAt } from './advance-change.ts';
-import { movedGroups } from './advance-groups.ts';
+import { changesBesideMoves, movedGroups } from './advance-groups.ts';
 import type { RepoPath } from './path.ts';
 
 function arrival(from: string, to: string, more: Partial<Arrival> = {}): Arrival {
@@ -44,5 +44,50 @@ describe('moved groups', () => {
       arrival('d', 'd'),
     ]);
     expect(groups).toEqual([]);
+  });
+});
+
+describe('changes beside moves', () => {
+  const BASE = { id: 'id', type: 'file', blake3: 'hash', size: 3, mtimeNs: 1n, mode: 0o644 };
+  const file = (path: string, more: object = {}) => ({ ...BASE, path, ...more }) as unknown as FileAt;
+  const told = (arrivals: readonly Partial<Arrival>[], deleted: readonly FileAt[] = []) =>
+    changesBesideMoves(
+      arrivals.map((one) => ({ wasHere: true, here: true, same: true, ...one }) as Arrival),
+      deleted,
+    ).map(({ type, path, from, fields }) => [type, path, from, fields?.join()]);
+
+  it('each file is told once, by what became of it', () => {
+    const before = file('a');
+    expect(
+      told(
+        [
+          { before, after: file('z'), wasHere: false },
+          { after: file('y'), wasHere: false },
+          { before, after: file('a', { blake3: 'other', mtimeNs: 2n }) },
+          { before, after: file('b', { mode: 0o600 }) },
+          { before, after: file('a', { mode: 0o600 }) },
+          { before, after: file('a', { type: 'symlink', target: 'x', blake3: 'x' }) },
+        ],
+        [file('gone')],
+      ),
+    ).toEqual([
+      ['metadata', 'a', undefined, 'mode'],
+      ['modified', 'a', undefined, 'content,mtime'],
+      ['typechange', 'a', undefined, 'type'],
+      ['renamed', 'b', 'a', 'mode'],
+      ['deleted', 'gone', undefined, undefined],
+      ['added', 'y', undefined, undefined],
+      ['added', 'z', undefined, undefined],
+    ]);
+  });
+
+  it('a mere move, and what is not here, is not told', () => {
+    expect(
+      told([
+        { before: file('a'), after: file('b') },
+        { before: file('c'), after: file('d', { blake3: 'other' }), here: false },
+        { after: file('e'), wasHere: false, here: false },
+      ]),
+    ).toEqual([]);
   });
 });

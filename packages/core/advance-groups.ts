@@ -1,4 +1,6 @@
-import type { Arrival, TreeChange } from './advance-change.ts';
+import { type Arrival, type FileAt, sameBytes, type TreeChange } from './advance-change.ts';
+import type { Change } from './change.ts';
+import { sortChanges } from './diff.ts';
 import { comparePaths, nameOf, parentOf, type RepoPath } from './path.ts';
 
 /** Files that went the same way: from below one folder to below another, or one file from path to path. */
@@ -34,4 +36,44 @@ export function movedGroups(
     [...sources].map(([from, files]) => ({ from, to, files })),
   );
   return list.sort((a, b) => comparePaths(a.to, b.to) || comparePaths(a.from, b.from));
+}
+
+/**
+ * What else becomes of the files here, one change each, sorted by path: those that only get another place are in the
+ * groups, and what neither was nor comes here is not told.
+ */
+export function changesBesideMoves(arrivals: readonly Arrival[], deleted: readonly FileAt[]): Change[] {
+  const changes: Change[] = deleted.map((file) => ({ type: 'deleted', ...factsOf(file) }));
+  for (const { before, after, wasHere, here } of arrivals) {
+    if (!here) continue;
+    const facts = factsOf(after);
+    if (before === undefined || !wasHere) {
+      changes.push({ type: 'added', ...facts });
+      continue;
+    }
+    const fields = fieldsThatDiffer(before, after);
+    if (fields.length === 0) continue;
+    if (before.path === after.path) changes.push({ type: typeOf(fields), ...facts, fields });
+    else changes.push({ type: 'renamed', ...facts, from: before.path, fields });
+  }
+  return sortChanges(changes);
+}
+
+function factsOf({ path, id, size, blake3 }: FileAt): Pick<Change, 'path' | 'id' | 'size' | 'blake3'> {
+  return { path, id, size, blake3 };
+}
+
+function fieldsThatDiffer(before: FileAt, after: FileAt): string[] {
+  const fields: string[] = [];
+  if (before.type !== after.type) return ['type'];
+  if (!sameBytes(before, after)) fields.push('content');
+  if (after.type === 'file' && before.mode !== after.mode) fields.push('mode');
+  if (before.mtimeNs !== after.mtimeNs) fields.push('mtime');
+  if (before.target !== after.target) fields.push('target');
+  return fields;
+}
+
+function typeOf(fields: readonly string[]): Change['type'] {
+  if (fields.includes('type')) return 'typechange';
+  return fields.includes('content') ? 'modified' : 'metadata';
 }

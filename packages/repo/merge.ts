@@ -28,9 +28,9 @@ export interface MergedFrom extends MergedOne {
   readonly reason?: string;
 }
 
-/** The whole of it; `merged` has each by itself. */
+/** The whole of it; `merged` has each by itself, without the list that may be very long. */
 export interface MergeResult extends MergedOne {
-  readonly merged: readonly MergedFrom[];
+  readonly merged: readonly Omit<MergedFrom, 'changed'>[];
   /** What was committed first, if that was asked for. */
   readonly committed?: CommitResult;
 }
@@ -48,7 +48,8 @@ export async function merge(repo: Repository, options: MergeOptions, context: Co
   try {
     const merged: MergedFrom[] = [];
     for (const name of names(repo, options)) merged.push(await mergeFrom(name, merging));
-    return { ...together(repo, merged, dryRun), merged, ...(committed && { committed }) };
+    const each = merged.map(({ changed: _inTheWhole, ...one }) => one);
+    return { ...together(repo, merged, dryRun), merged: each, ...(committed && { committed }) };
   } finally {
     await further.close();
   }
@@ -135,6 +136,7 @@ function nothing({ head, history }: Repository): MergedOne {
     conflicts: [],
     applied: { renamed: 0, copied: 0, updated: 0, deleted: 0 },
     moved: [],
+    changed: [],
     transferred: { files: 0, bytes: 0 },
     missing: [],
     left: [],
@@ -156,6 +158,7 @@ function together(repo: Repository, merged: readonly MergedFrom[], dryRun: boole
       conflicts: [...sum.conflicts, ...next.conflicts],
       applied: added(sum.applied, next.applied),
       moved: [...sum.moved, ...next.moved],
+      changed: [...sum.changed, ...next.changed],
       transferred: {
         files: sum.transferred.files + next.transferred.files,
         bytes: sum.transferred.bytes + next.transferred.bytes,
@@ -164,7 +167,7 @@ function together(repo: Repository, merged: readonly MergedFrom[], dryRun: boole
       left: [...sum.left, ...next.left],
     };
   }
-  const { result, commit: at, parents, conflicts, applied, moved, transferred, missing, left } = sum;
+  const { result, commit: at, parents, conflicts, applied, moved, changed, transferred, missing, left } = sum;
   return {
     result,
     commit: dryRun ? null : at,
@@ -172,6 +175,7 @@ function together(repo: Repository, merged: readonly MergedFrom[], dryRun: boole
     conflicts,
     applied,
     moved,
+    changed,
     transferred,
     missing,
     left,

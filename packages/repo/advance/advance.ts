@@ -2,7 +2,9 @@ import {
   type Applied,
   BkError,
   brake,
+  type Change,
   type ContentHash,
+  changesBesideMoves,
   checkPlan,
   comparePaths,
   type FileAt,
@@ -55,6 +57,8 @@ export interface Advanced {
   readonly applied: Applied;
   /** What `applied.renamed` counts, by the way it went. */
   readonly moved: readonly MovedGroup[];
+  /** What else was done: one a file, but for those that only moved. */
+  readonly changed: readonly Change[];
   readonly transferred: { readonly files: number; readonly bytes: number };
   /** Wanted, and not here: no copy could be reached. */
   readonly missing: readonly PathProblem[];
@@ -65,6 +69,7 @@ export interface Advanced {
 const NOTHING = {
   applied: { renamed: 0, copied: 0, updated: 0, deleted: 0 },
   moved: [],
+  changed: [],
   transferred: { files: 0, bytes: 0 },
   missing: [],
   conflicts: [],
@@ -123,8 +128,7 @@ async function follow(given: Following): Promise<Advanced> {
   const wish = plan(given, change, (file) => ({ source: '', how: 'copy', ...contentOf(file) }));
   refuseAbsurd(given, wish);
   if (options.dryRun === true) {
-    const { applied, arrivals } = wish;
-    return { result: 'fast-forward', commit: to, ...NOTHING, applied, moved: movedGroups(change, arrivals) };
+    return { result: 'fast-forward', commit: to, ...NOTHING, ...planned(change, wish) };
   }
   const brought = await bringFirstFrom(repo, wish.needs.map(contentOf), options, context);
   const made = wish.needs.length === 0 ? wish : plan(given, change, (file) => sourceOf(brought, file));
@@ -135,7 +139,14 @@ async function follow(given: Following): Promise<Advanced> {
   await record(given, change, { plan: made, results });
   brought.forget();
   publishPresence(repo, context);
-  return { ...told(to, { plan: made, results, brought }), moved: movedGroups(change, made.arrivals) };
+  return { ...told(to, { results, brought }, made), ...planned(change, made) };
+}
+
+function planned(
+  change: HistoryChange,
+  { applied, arrivals, deleted }: TreePlan,
+): Pick<Advanced, 'applied' | 'moved' | 'changed'> {
+  return { applied, moved: movedGroups(change, arrivals), changed: changesBesideMoves(arrivals, deleted) };
 }
 
 /** The folder compared with the head. What turned out to be as the head has it is vouched for from now on. */
@@ -279,16 +290,16 @@ async function record(
 
 function told(
   commit: GitId,
-  done: { readonly plan: TreePlan; readonly results: readonly StepResult[]; readonly brought: Brought },
-): Omit<Advanced, 'moved'> {
+  done: { readonly results: readonly StepResult[]; readonly brought: Brought },
+  plan: Pick<TreePlan, 'missing'>,
+): Omit<Advanced, 'applied' | 'moved' | 'changed'> {
   const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
   const bad = done.results.filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed');
   return {
     result: 'fast-forward',
     commit,
-    applied: done.plan.applied,
     transferred: done.brought.transferred,
-    missing: done.plan.missing
+    missing: plan.missing
       .map(({ path, blake3 }) => ({
         path,
         reason: done.brought.missing.get(blake3) ?? 'no copy can be reached',

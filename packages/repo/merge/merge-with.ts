@@ -29,6 +29,7 @@ export interface MergedOne {
   readonly conflicts: readonly MergeConflict[];
   readonly applied: Applied;
   readonly moved: Advanced['moved'];
+  readonly changed: Advanced['changed'];
   readonly transferred: { readonly files: number; readonly bytes: number };
   /** Wanted here, and no copy could be reached. */
   readonly missing: readonly PathProblem[];

@@ -36,6 +36,11 @@ describe('merge', () => {
     expect(first.parents).toEqual([...first.parents].sort());
     expect(first.applied).toEqual({ renamed: 0, copied: 1, updated: 1, deleted: 1 });
     expect(first.transferred.files).toBe(2);
+    expect(first.changed.map(({ type, path }) => [type, path])).toEqual([
+      ['modified', 'papers/a'],
+      ['added', 'papers/deep/e'],
+      ['deleted', 'photos/1.jpg'],
+    ]);
     expect(second.applied).toEqual({ renamed: 5, copied: 1, updated: 0, deleted: 0 });
     expect(second.moved).toEqual([{ from: 'docs', to: 'papers', files: 5 }]);
     expect(a.files()).toEqual({
