@@ -30,11 +30,12 @@ describe('moved groups', () => {
       arrival('y', 'g/y'),
     ]);
     expect(groups).toEqual([
-      whole('e/f', '', 1),
-      whole('d/b', 'd/a', 1),
-      whole('d/a', 'd/b', 1),
-      whole('', 'g', 1),
+      { ...whole('d/b', 'd/a', 1), file: true },
+      { ...whole('d/a', 'd/b', 1), file: true },
+      { ...whole('y', 'g/y', 1), file: true },
+      { ...whole('e/f/x', 'x', 1), file: true },
     ]);
+    expect(movedGroups({ moved: [whole('h', 'i', 1)] }, [])).toEqual([whole('h', 'i', 1)]);
   });
 
   it('counts only what is here, and moves', () => {

@@ -8,6 +8,8 @@ export interface MovedGroup {
   readonly from: RepoPath;
   readonly to: RepoPath;
   readonly files: number;
+  /** It is one file, and these are its paths. */
+  readonly file?: true;
 }
 
 /**
@@ -18,24 +20,33 @@ export function movedGroups(
   { moved }: Pick<TreeChange, 'moved'>,
   arrivals: readonly Arrival[],
 ): MovedGroup[] {
-  const groups = new Map<RepoPath, Map<RepoPath, number>>();
-  const add = (from: RepoPath, to: RepoPath, files: number): void => {
-    const sources = groups.get(to) ?? new Map<RepoPath, number>();
-    groups.set(to, sources.set(from, (sources.get(from) ?? 0) + files));
-  };
-  const addMove = (before: RepoPath, after: RepoPath, files: number): void => {
-    let [from, to] = [before, after];
-    while (nameOf(from) === nameOf(to) && from !== to) [from, to] = [parentOf(from), parentOf(to)];
-    add(from, to, files);
-  };
-  for (const { from, to, files } of moved) addMove(from, to, files);
+  const groups = new MovedGroups();
+  for (const { from, to, files } of moved) groups.add({ from, to, files });
   for (const { before, after, wasHere, here } of arrivals)
     if (before !== undefined && wasHere && here && before.path !== after.path)
-      addMove(before.path, after.path, 1);
-  const list = [...groups].flatMap(([to, sources]) =>
-    [...sources].map(([from, files]) => ({ from, to, files })),
-  );
-  return list.sort((a, b) => comparePaths(a.to, b.to) || comparePaths(a.from, b.from));
+      groups.add({ from: before.path, to: after.path, files: 1, file: true });
+  return groups.sorted();
+}
+
+class MovedGroups {
+  /** By the folder it went to, then by where it came from; a file that is alone in its group as it is. */
+  readonly #groups = new Map<RepoPath, Map<RepoPath, MovedGroup>>();
+
+  add(move: MovedGroup): void {
+    let { from, to } = move;
+    while (nameOf(from) === nameOf(to) && from !== to) [from, to] = [parentOf(from), parentOf(to)];
+    const sources = this.#groups.get(to) ?? new Map<RepoPath, MovedGroup>();
+    const known = sources.get(from);
+    const files = (known?.files ?? 0) + move.files;
+    sources.set(from, known === undefined && move.file ? move : { from, to, files });
+    this.#groups.set(to, sources);
+  }
+
+  sorted(): MovedGroup[] {
+    return [...this.#groups.values()]
+      .flatMap((sources) => [...sources.values()])
+      .sort((a, b) => comparePaths(a.to, b.to) || comparePaths(a.from, b.from));
+  }
 }
 
 /**

@@ -128,7 +128,7 @@ export function refuseUnlessClean(
       'refused',
       `refused: there are changes that are not committed: ${named.join(', ')}${more}`,
       {
-        hint: 'commit them first with "bk commit"',
+        hint: 'commit them first: `bk commit`, or `bk merge --commit`',
         path: named[0]!,
       },
     );
