@@ -28,16 +28,25 @@ const FEW = 30;
 
 /** Changes as lines for people: grouped by what happened, moved folders as one line, long lists by folder. */
 export function changesText(changes: readonly Change[], style: Style, long = false): string {
-  const rows: string[][] = [];
-  for (const type of ORDER) {
-    const lines = linesOf(changes, type, long);
-    const shown = long ? lines : lines.slice(0, FEW);
-    for (const line of shown) rows.push(row(line, style));
-    const hidden = lines.slice(shown.length).reduce((sum, line) => sum + line.files, 0);
-    if (hidden > 0)
-      rows.push(['', style('dim', `… and ${counted(hidden, 'more file')} ${type} (--long lists them)`)]);
-  }
-  return table(rows);
+  return table(changeRows(changes, style, long));
+}
+
+export function changeRows(changes: readonly Change[], style: Style, long: boolean): string[][] {
+  return ORDER.flatMap((type) => {
+    const { shown, hidden } = firstOf(linesOf(changes, type, long), long);
+    const rows = shown.map((line) => row(line, style));
+    return hidden > 0 ? [...rows, moreRow(hidden, type, style)] : rows;
+  });
+}
+
+/** As many lines as a person reads, and how many files the others stand for. */
+export function firstOf<L extends { readonly files: number }>(lines: readonly L[], long: boolean) {
+  const shown = long ? lines : lines.slice(0, FEW);
+  return { shown, hidden: lines.slice(shown.length).reduce((sum, { files }) => sum + files, 0) };
+}
+
+export function moreRow(files: number, done: string, style: Style): string[] {
+  return ['', style('dim', `… and ${counted(files, 'more file')} ${done} (--long lists them)`)];
 }
 
 /** `1,240 renamed, 3 added`; empty if nothing changed. */

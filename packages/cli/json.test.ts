@@ -18,6 +18,19 @@ test('paths are plain text, one that is no text stays encoded and says so', () =
   });
 });
 
+test('a list of paths is one too', () => {
+  const document = [
+    { path: 'a%25', kept: ['b%25', 'c'] },
+    { path: 'a%25', kept: ['f%FF'] },
+    { path: 'a%25', kept: [] },
+  ];
+  expect(JSON.parse(jsonDocument(document, ['path', 'kept']))).toEqual([
+    { path: 'a%', kept: ['b%', 'c'] },
+    { path: 'a%25', kept: ['f%FF'], encoded: true },
+    { path: 'a%', kept: [] },
+  ]);
+});
+
 test('only the named fields are paths', () => {
   expect(jsonDocument({ from: 'the net, 5%', path: 'a%25' }, ['path'])).toBe(
     '{"from":"the net, 5%","path":"a%"}\n',

@@ -14,6 +14,7 @@ import { get } from './get.ts';
 import { init } from './init.ts';
 import { log } from './log.ts';
 import { ls } from './ls.ts';
+import { merge } from './merge.ts';
 import { push } from './push.ts';
 import { recover } from './recover.ts';
 import { reindex } from './reindex.ts';
@@ -43,6 +44,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   remote,
   fetch,
   push,
+  merge,
   sync,
   subset,
   get,
