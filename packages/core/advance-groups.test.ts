@@ -22,6 +22,15 @@ describe('moved groups', () => {
     expect(groups).toEqual([whole('old', 'new', 10)]);
   });
 
+  it('are named by the deepest folders that hold all of it', () => {
+    const files = ['2019/a/x', '2019/y'].map((file) => arrival(`Pictures/${file}`, `Archive/${file}`));
+    const deep = [whole('Pictures/2019/b', 'Archive/2019/b', 3)];
+    expect(movedGroups({ moved: deep }, files)).toEqual([whole('Pictures/2019', 'Archive/2019', 5)]);
+    expect(movedGroups({ moved: deep }, [])).toEqual([whole('Pictures/2019/b', 'Archive/2019/b', 3)]);
+    const apart = [...deep, whole('Pictures/2020', 'Archive/2020', 4)];
+    expect(movedGroups({ moved: apart }, [])).toEqual([whole('Pictures', 'Archive', 7)]);
+  });
+
   it('a file that got another name, one into the root, a swap', () => {
     const groups = movedGroups({ moved: [] }, [
       arrival('d/a', 'd/b'),

@@ -1,7 +1,7 @@
 import { type Arrival, type FileAt, sameBytes, type TreeChange } from './advance-change.ts';
 import type { Change } from './change.ts';
 import { sortChanges } from './diff.ts';
-import { comparePaths, nameOf, parentOf, type RepoPath } from './path.ts';
+import { comparePaths, type EncodedName, joinPath, nameOf, parentOf, type RepoPath } from './path.ts';
 
 /** Files that went the same way: from below one folder to below another, or one file from path to path. */
 export interface MovedGroup {
@@ -13,8 +13,8 @@ export interface MovedGroup {
 }
 
 /**
- * What moved, as a person would say it: whatever lies below `from` and kept its path there is one group. Sorted by
- * where it is now.
+ * What moved, as a person would say it: whatever went from below one folder to below another under the same names is one
+ * group, named by the deepest folders that hold all of it. Sorted by where it is now.
  */
 export function movedGroups(
   { moved }: Pick<TreeChange, 'moved'>,
@@ -28,25 +28,48 @@ export function movedGroups(
   return groups.sorted();
 }
 
+/** Moves between the same two folders; the names below them that all have in common. */
+interface Group {
+  files: number;
+  names: readonly EncodedName[];
+  /** The only move so far, if it is one file. */
+  only: MovedGroup | undefined;
+}
+
 class MovedGroups {
-  /** By the folder it went to, then by where it came from; a file that is alone in its group as it is. */
-  readonly #groups = new Map<RepoPath, Map<RepoPath, MovedGroup>>();
+  /** By the folder it went to, then by where it came from. */
+  readonly #groups = new Map<RepoPath, Map<RepoPath, Group>>();
 
   add(move: MovedGroup): void {
+    const names: EncodedName[] = [];
     let { from, to } = move;
-    while (nameOf(from) === nameOf(to) && from !== to) [from, to] = [parentOf(from), parentOf(to)];
-    const sources = this.#groups.get(to) ?? new Map<RepoPath, MovedGroup>();
-    const known = sources.get(from);
-    const files = (known?.files ?? 0) + move.files;
-    sources.set(from, known === undefined && move.file ? move : { from, to, files });
+    for (; nameOf(from) === nameOf(to) && from !== to; [from, to] = [parentOf(from), parentOf(to)])
+      names.unshift(nameOf(from));
+    const folders = move.file ? names.slice(0, -1) : names;
+    const sources = this.#groups.get(to) ?? new Map<RepoPath, Group>();
     this.#groups.set(to, sources);
+    const known = sources.get(from);
+    if (known === undefined) {
+      sources.set(from, { files: move.files, names: folders, only: move.file ? move : undefined });
+      return;
+    }
+    known.files += move.files;
+    known.only = undefined;
+    const end = known.names.findIndex((name, i) => folders[i] !== name);
+    if (end >= 0) known.names = known.names.slice(0, end);
   }
 
   sorted(): MovedGroup[] {
-    return [...this.#groups.values()]
-      .flatMap((sources) => [...sources.values()])
-      .sort((a, b) => comparePaths(a.to, b.to) || comparePaths(a.from, b.from));
+    const groups: MovedGroup[] = [];
+    for (const [to, sources] of this.#groups)
+      for (const [from, { files, names, only }] of sources)
+        groups.push(only ?? { from: below(from, names), to: below(to, names), files });
+    return groups.sort((a, b) => comparePaths(a.to, b.to) || comparePaths(a.from, b.from));
   }
+}
+
+function below(folder: RepoPath, names: readonly EncodedName[]): RepoPath {
+  return names.reduce((path, name) => joinPath(path, name), folder);
 }
 
 /**
