@@ -1,7 +1,8 @@
-import type { MergeConflict, RepoPath } from '@bk/core';
+import type { MergeConflict, PathProblem, RepoPath } from '@bk/core';
 import type { Advanced } from '@bk/repo';
 import { changeRows, firstOf, moreRow } from './changes.ts';
 import { count, counted, size, table } from './format.ts';
+import { listText } from './lists.ts';
 import { type Style, shownPath } from './terminal.ts';
 
 /** What became of the files here when the folder followed a commit, or in a dry run would. */
@@ -51,4 +52,14 @@ export function countsOf({ applied, transferred }: Followed): string[] {
   const told = counts.filter(([n]) => n > 0).map(([n, what]) => `${count(n)} ${what}`);
   const { files, bytes } = transferred;
   return files > 0 ? [...told, `${counted(files, 'content')} fetched, ${size(bytes)}`] : told;
+}
+
+export function missingText(missing: readonly PathProblem[], style: Style): string {
+  const list = listText('missing, no copy can be reached', missing, style);
+  return list === '' ? '' : `${list}next: plug in a disk that has them, then \`bk get PATH\`\n`;
+}
+
+/** What changed or was in the way just when its turn came. */
+export function leftText(left: readonly PathProblem[], style: Style): string {
+  return listText('left as it is; `bk status` shows it as a change', left, style);
 }

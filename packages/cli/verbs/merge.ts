@@ -1,9 +1,8 @@
 import type { MergeOptions, MergeResult } from '@bk/repo';
-import { appliedText, countsOf, keptPaths } from '../applied.ts';
+import { appliedText, countsOf, keptPaths, leftText, missingText } from '../applied.ts';
 import { conflictsText } from '../conflicts.ts';
 import { shortCommit } from '../exchanged.ts';
 import { table } from '../format.ts';
-import { listText } from '../lists.ts';
 import type { Session } from '../session.ts';
 import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
@@ -79,8 +78,8 @@ function mergeText(done: MergeResult, session: Session, { dryRun, long }: Printi
   return [
     ...(session.options.quiet ? [] : news),
     conflictsText(done.conflicts, style, dryRun),
-    missingText(done, style),
-    listText('left as it is; shows as a change', done.left, style),
+    missingText(done.missing, style),
+    leftText(done.left, style),
   ].join('');
 }
 
@@ -93,9 +92,4 @@ function headline(one: MergeResult['merged'][number], style: Style, dryRun: bool
     merged: dryRun ? `would be merged: ${shortCommit(head)}` : `merged as ${shortCommit(commit)}`,
   }[result];
   return [done, ...why].join('; ');
-}
-
-function missingText({ missing }: MergeResult, style: Style): string {
-  const list = listText('missing, no copy can be reached', missing, style);
-  return list === '' ? '' : `${list}next: plug in a disk that has them, then \`bk get PATH\`\n`;
 }

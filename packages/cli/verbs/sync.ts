@@ -1,7 +1,8 @@
-import type { SyncedRemote, SyncOptions, SyncResult } from '@bk/repo';
+import type { PathProblem } from '@bk/core';
+import type { MergedOne, PushedRemote, SyncedRemote, SyncOptions, SyncResult } from '@bk/repo';
+import { appliedText, countsOf, keptPaths, leftText, missingText } from '../applied.ts';
+import { conflictsText } from '../conflicts.ts';
 import { exchangeCode, exchangeText, shortCommit } from '../exchanged.ts';
-import { count, counted, size } from '../format.ts';
-import { listText } from '../lists.ts';
 import type { Session } from '../session.ts';
 import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
@@ -11,7 +12,7 @@ import { notSentText, pushedNews } from './push.ts';
 
 export const sync = verb({
   usage: 'sync [remotes..]',
-  about: 'commit, follow what others did, and send what they lack',
+  about: 'commit, merge what others did, and send what they lack',
   examples: [
     ['bk sync', 'with all remotes that are within reach'],
     ['bk sync disk2 -m "sorted 2019"', 'with one, and with a message for the commit'],
@@ -30,7 +31,8 @@ export const sync = verb({
         type: 'boolean',
         describe: 'go on though very much is deleted or replaced',
       })
-      .option('dry-run', { type: 'boolean', describe: 'only say what would be done' }),
+      .option('dry-run', { type: 'boolean', describe: 'only say what would be done' })
+      .option('long', { type: 'boolean', describe: 'list every line, however many' }),
   async run(given, session) {
     const { sync } = await import('@bk/repo');
     const { remotes = [], message } = given;
@@ -43,35 +45,61 @@ export const sync = verb({
       ...(message !== undefined && { message }),
     };
     const result = await sync(await session.open(), options, session.context);
-    session.result(result, (done) => syncText(done, session, options.dryRun === true), ['path', 'from']);
-    return codeOf(result, remotes.length > 0);
+    const printing = { dryRun: options.dryRun === true, long: given.long === true };
+    session.result(result, (done) => syncText(done, session, printing), ['path', 'from', 'to', 'kept']);
+    return codeOf(result, remotes.length > 0, printing.dryRun);
   },
 });
 
-function codeOf(result: SyncResult, isNamed: boolean): number {
-  const { remotes, pushed, committed } = result;
+/** What this repository did to follow a remote, be it a fast-forward or a merge. */
+interface Done
+  extends Pick<MergedOne, 'applied' | 'moved' | 'changed' | 'transferred' | 'missing' | 'conflicts'> {
+  readonly left: readonly PathProblem[];
+}
+
+function doneOf({ advanced, merged }: SyncedRemote): Done | undefined {
+  if (merged !== undefined || advanced === undefined) return merged;
+  return { ...advanced, conflicts: [], left: advanced.conflicts };
+}
+
+/** What was sent to each; why a remote and this repository are apart is said once, and not of what would be merged. */
+function sendings({ remotes, pushed }: SyncResult, dryRun: boolean): Map<string, PushedRemote> {
+  const apart = remotes.filter(
+    ({ reason, merged }) => reason !== undefined || (dryRun && merged !== undefined),
+  );
+  const told = new Set(apart.map(({ name }) => name));
+  return new Map(pushed.filter(({ name }) => !told.has(name)).map((one) => [one.name, one]));
+}
+
+function codeOf(result: SyncResult, isNamed: boolean, dryRun: boolean): number {
+  const { remotes, committed } = result;
   const reached = exchangeCode(result, isNamed);
   if (reached === 4) return 4;
   if (remotes.some(({ refused }) => refused)) return 3;
+  const pushed = [...sendings(result, dryRun).values()];
   const short = [
     committed.unreadable.length > 0,
     pushed.some(({ reason, left }) => reason !== undefined || left.length > 0),
-    remotes.some(
-      ({ advanced, presences }) => isShort(advanced) || presences.some((one) => one.reason !== undefined),
-    ),
+    remotes.some((remote) => isShort(remote)),
   ];
   return Math.max(reached, short.includes(true) ? 1 : 0);
 }
 
-function isShort(advanced: SyncedRemote['advanced']): boolean {
-  return advanced !== undefined && advanced.missing.length + advanced.conflicts.length > 0;
+function isShort(remote: SyncedRemote): boolean {
+  const { missing = [], conflicts = [], left = [] } = doneOf(remote) ?? {};
+  const doubted = remote.presences.some(({ reason }) => reason !== undefined);
+  return doubted || missing.length + conflicts.length + left.length > 0;
 }
 
-function syncText(done: SyncResult, session: Session, dryRun: boolean): string {
+interface Printing {
+  readonly dryRun: boolean;
+  readonly long: boolean;
+}
+
+function syncText(done: SyncResult, session: Session, printing: Printing): string {
   const { style } = session;
-  // What kept the histories apart was said already.
-  const pushed = new Map(done.pushed.map((one) => [one.name, one]));
-  for (const { name, reason } of done.remotes) if (reason !== undefined) pushed.delete(name);
+  const { dryRun } = printing;
+  const pushed = sendings(done, dryRun);
   const rows = done.remotes.map((remote) => {
     const sent = pushed.get(remote.name);
     const told = [
@@ -81,39 +109,35 @@ function syncText(done: SyncResult, session: Session, dryRun: boolean): string {
     ];
     return [style('bold', safe(remote.name)), told.length === 0 ? 'up to date' : told.join('; ')];
   });
-  const lists = done.remotes.map(({ advanced }) => advancedLists(advanced, style));
-  const notSent = [...pushed.values()].map((one) => notSentText(one, style));
   const more =
     dryRun && done.committed.changes.length > 0 ? 'what would be committed would be sent too\n' : '';
-  return (
-    commitText(done.committed, session, false) +
-    exchangeText(rows, done, style) +
-    lists.join('') +
-    notSent.join('') +
-    more
-  );
+  return [
+    commitText(done.committed, session, printing.long),
+    exchangeText(rows, done, style),
+    ...done.remotes.map((remote) => doneText(remote, style, printing)),
+    ...[...pushed.values()].map((one) => notSentText(one, style)),
+    more,
+  ].join('');
 }
 
-function followedNews({ advanced }: SyncedRemote, dryRun: boolean): string[] {
-  if (advanced === undefined || advanced.result === 'up-to-date') return [];
-  const { renamed, copied, updated, deleted } = advanced.applied;
-  const counts = [
-    [renamed, 'moved'],
-    [copied, 'new'],
-    [updated, 'updated'],
-    [deleted, 'deleted'],
-  ] as const;
-  const told = counts.filter(([n]) => n > 0).map(([n, what]) => `${count(n)} ${what}`);
-  const { files, bytes } = advanced.transferred;
-  if (files > 0) told.push(`${counted(files, 'content')} fetched, ${size(bytes)}`);
-  const verbed = dryRun ? 'would follow to' : 'followed to';
-  return [[`${verbed} ${shortCommit(advanced.commit)}`, ...told].join(', ')];
+function followedNews(remote: SyncedRemote, dryRun: boolean): string[] {
+  const { advanced, merged, head } = remote;
+  const done = doneOf(remote);
+  if (done === undefined || advanced?.result === 'up-to-date') return [];
+  const to = shortCommit(merged === undefined ? (advanced?.commit ?? null) : merged.commit);
+  const followed = dryRun ? `would follow to ${to}` : `followed to ${to}`;
+  const joined = dryRun ? `would be merged: ${shortCommit(head)}` : `merged as ${to}`;
+  return [[merged === undefined ? followed : joined, ...countsOf(done)].join(', ')];
 }
 
-function advancedLists(advanced: SyncedRemote['advanced'], style: Style): string {
-  if (advanced === undefined) return '';
-  return (
-    listText('missing, no copy can be reached', advanced.missing, style) +
-    listText('left as it is', advanced.conflicts, style)
-  );
+function doneText(remote: SyncedRemote, style: Style, { dryRun, long }: Printing): string {
+  const done = doneOf(remote);
+  if (done === undefined) return '';
+  const without = keptPaths(done.conflicts);
+  return [
+    appliedText(done, { style, long, without }),
+    conflictsText(done.conflicts, style, dryRun),
+    missingText(done.missing, style),
+    leftText(done.left, style),
+  ].join('');
 }
