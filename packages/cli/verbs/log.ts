@@ -1,7 +1,7 @@
 import type { LogEntry, LogResult } from '@bk/repo';
 import { summaryText } from '../changes.ts';
 import { localTime } from '../format.ts';
-import { graph } from '../graph.ts';
+import { childrenFirst, type GraphEdge, graph } from '../graph.ts';
 import { wholeNumber } from '../quantity.ts';
 import { type Style, safe, safeLines, shownPath } from '../terminal.ts';
 import { verb } from '../verb.ts';
@@ -37,16 +37,16 @@ export const log = verb({
 
 function logText({ commits }: LogResult, style: Style, drawn: boolean): string {
   if (commits.length === 0) return 'no commit yet\n';
-  const edges = drawn ? graph(commits) : undefined;
-  return commits
-    .map((commit, i) => {
-      const { own = '', below = '' } = edges?.[i] ?? {};
-      const [first = '', ...others] = entryLines(commit, style);
-      return [own + first, ...others.map((line) => (below + line).trimEnd())]
-        .map((line) => `${line}\n`)
-        .join('');
-    })
-    .join('');
+  const entries = drawn ? childrenFirst(commits) : commits;
+  const edges = drawn ? graph(entries) : [];
+  return entries.flatMap((entry, i) => besideGraph(entryLines(entry, style), edges[i])).join('');
+}
+
+function besideGraph(lines: readonly string[], edge: GraphEdge | undefined): string[] {
+  if (edge === undefined) return lines.map((line) => `${line}\n`);
+  const { own, turns, below } = edge;
+  const all = [...lines, ...turns.slice(Math.max(0, lines.length - 1)).map(() => '')];
+  return all.map((line, i) => `${((i === 0 ? own : (turns[i - 1] ?? below)) + line).trimEnd()}\n`);
 }
 
 function entryLines(entry: LogEntry, style: Style): string[] {
