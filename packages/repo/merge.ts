@@ -93,7 +93,7 @@ async function mergeFrom(name: string, merging: Merging): Promise<MergedFrom> {
     const fetched =
       open === undefined || options.dryRun === true ? undefined : await fetchFrom(repo, open, context);
     const head = readRef(repo.layout.history, remoteHeadRef(name)) ?? null;
-    const why = reason?.message ?? fetched?.reason;
+    const why = reason?.message ?? fetched?.reason ?? news(open, head);
     if (head === null && options.from !== undefined && reason !== undefined) throw reason;
     const done = { name, head, ...(why !== undefined && { reason: why }) };
     if (head === null) return { ...nothing(repo), ...done };
@@ -103,6 +103,12 @@ async function mergeFrom(name: string, merging: Merging): Promise<MergedFrom> {
   } finally {
     if (open !== undefined) await closeAll([open]);
   }
+}
+
+/** In a dry run nothing is brought, so what is new there is not seen. */
+function news(open: OpenRemote | undefined, known: GitId | null): string | undefined {
+  if (open === undefined || (open.facts.head ?? null) === known) return undefined;
+  return 'it has commits that are not known here: `bk fetch` brings them, a dry run does not';
 }
 
 /** One that cannot be reached is merged as it was known last. */

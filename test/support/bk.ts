@@ -123,6 +123,7 @@ export function errorOf(done: Outcome): {
   readonly code: string;
   readonly message: string;
   readonly path?: string;
+  readonly hint?: string;
 } {
   const line = done.stderr.split('\n').find((one) => one.startsWith('{"error"')) ?? '{"error":{}}';
   return (JSON.parse(line) as { error: { code: string; message: string } }).error;
