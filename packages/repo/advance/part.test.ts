@@ -63,6 +63,17 @@ describe('advance of a part', () => {
     expect(await b.changes()).toEqual([]);
   });
 
+  it('a folder outside that is empty now, or says something of itself, is not missed here', async () => {
+    await partial();
+    a.mv('out/deep/f', 'out/f');
+    fs.chmodSync(a.at('out'), 0o700);
+    await a.commit();
+    await follow();
+    expect(await absent()).toEqual(['out/d', 'out/e', 'out/f']);
+    expect(await b.changes()).toEqual([]);
+    expect(fs.readdirSync(b.root).sort()).toEqual(['.bk', 'in']);
+  });
+
   it('what is outside is deleted without a trace', async () => {
     await partial();
     fs.rmSync(a.at('out'), { recursive: true });

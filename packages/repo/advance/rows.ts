@@ -241,7 +241,7 @@ class Rows {
     const rec: Rec = parseRecord(repo.history.readBlobText(record));
     const from = this.#carriedFrom.get(path);
     const old = from === undefined ? undefined : disk.row(from);
-    const wasAbsent = old !== undefined && old.protections[0] === PROTECTION.absent;
+    const wasAbsent = old !== undefined && (old.protections[0] === PROTECTION.absent || isWhollyAbsent(old));
     const lacking = !plan.needed.has(path) && (old === undefined || wasAbsent);
     const absent = path !== ROOT && (lacking || isAtOrBelow(path, failed));
     const stat = absent ? undefined : this.#live.stat(path);
