@@ -13,8 +13,14 @@ export interface Family {
   readonly old: string;
 }
 
-/** @param points where each is made: a folder for each; absent: all below one */
-export function family(grow: (root: string) => void, points?: readonly string[]): Family {
+export interface FamilyOptions {
+  /** Folders in which they are made; absent: new ones. */
+  readonly points?: readonly string[];
+  /** What the old disk wants; absent: everything. */
+  readonly subset?: readonly string[];
+}
+
+export function family(grow: (root: string) => void, { points, subset = [] }: FamilyOptions = {}): Family {
   const base = points ?? Array.from({ length: 3 }, () => fastFolder('bk-family-'));
   const [laptop, desktop, old] = ['laptop', 'desktop', 'old'].map((name, i) =>
     path.join(base[i] ?? '', name),
@@ -22,7 +28,8 @@ export function family(grow: (root: string) => void, points?: readonly string[])
   grow(laptop);
   repository(laptop);
   for (const other of [desktop, old]) {
-    bk(['-C', laptop, 'clone', other]);
+    const wanted = other === old ? subset.flatMap((pattern) => ['--subset', pattern]) : [];
+    bk(['-C', laptop, 'clone', ...wanted, other]);
     bk(['-C', other, 'remote', 'remove', 'origin']);
     bk(['-C', other, 'remote', 'add', 'laptop', laptop]);
   }
