@@ -23,6 +23,7 @@ import {
 import { absentRecords, type RebuildOptions, rebuildIndex } from './index/rebuild.ts';
 import { separated } from './peers/copied.ts';
 import { isCopied, volumeFacts, volumeFactsAgain } from './peers/volume.ts';
+import { rowsWithout } from './presence/absent-rows.ts';
 import { ownPresence, type Presence } from './presence/read-presence.ts';
 import { replayJournal } from './safety/replay.ts';
 
@@ -199,13 +200,21 @@ export class Repository {
     try {
       this.reload();
       this.#config = readConfig(this.layout.config) ?? this.#config;
-      replayJournal(this.layout);
+      replayJournal(this.layout, (paths) => this.#without(paths));
       this.#settleIdentity();
       for (const edit of this.#edits.splice(0)) this.reconfigure(edit);
     } catch (error) {
       this.endWriting();
       throw error;
     }
+  }
+
+  /** What could not be brought to its place is not here: no file of the head is taken for deleted on that account. */
+  #without(paths: readonly RepoPath[]): void {
+    this.reload();
+    // The head may be elsewhere by now.
+    const put = rowsWithout(this.index, paths, () => {});
+    if (put.size > 0) this.index.write({ put });
   }
 
   /** Who it is and where: a copy gets its own id before anything is written in its name. */

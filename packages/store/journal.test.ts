@@ -52,14 +52,14 @@ describe('journal', () => {
     const journal = Journal.begin(layout, begun);
     expect(hasPending(layout)).toBe(true);
     expect(pendingTransactions(layout)).toEqual([
-      { transaction: begun, committed: false, creating: new Set() },
+      { transaction: begun, committed: false, failed: [], creating: new Set() },
     ]);
     journal.creating(1);
     journal.done(2);
-    journal.commit();
+    journal.commit([1]);
     journal.leave();
     expect(pendingTransactions(layout)).toEqual([
-      { transaction: begun, committed: true, creating: new Set([1]) },
+      { transaction: begun, committed: true, failed: [1], creating: new Set([1]) },
     ]);
     const again = Journal.reopen(layout, begun.id);
     again.end();
@@ -79,7 +79,7 @@ describe('journal', () => {
     }
     fs.writeFileSync(file, Buffer.concat([whole, Buffer.from('\n12345678 {"committed":tr')]));
     expect(pendingTransactions(layout)).toEqual([
-      { transaction: begun, committed: false, creating: new Set() },
+      { transaction: begun, committed: false, failed: [], creating: new Set() },
     ]);
     const journal = Journal.reopen(layout, begun.id);
     journal.commit();

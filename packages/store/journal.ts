@@ -14,6 +14,8 @@ import { isTransactionId } from './staging.ts';
 export interface PendingTransaction {
   readonly transaction: Transaction;
   readonly committed: boolean;
+  /** Of a committed one: steps that could not be done. */
+  readonly failed: readonly number[];
   /** Steps during which a partial file may stand under its final name. */
   readonly creating: ReadonlySet<number>;
 }
@@ -24,7 +26,7 @@ type Line =
   | { readonly ready: true }
   | { readonly creating: number }
   | { readonly done: number }
-  | { readonly committed: true };
+  | { readonly committed: true; readonly failed?: readonly number[] };
 
 const SUFFIX = '.jsonl';
 
@@ -77,9 +79,9 @@ export class Journal {
     writeFully(this.#fd, Buffer.from(encode({ done: steps })));
   }
 
-  /** All changes are made and durable. */
-  commit(): void {
-    this.#write([{ committed: true }]);
+  /** All changes are made and durable, but those of steps that could not be done. */
+  commit(failed: readonly number[] = []): void {
+    this.#write([{ committed: true, ...(failed.length > 0 && { failed }) }]);
   }
 
   /** After the clean-up: the journal is gone, durably. */
@@ -142,16 +144,17 @@ function parse(text: string, id: string): PendingTransaction | undefined {
   let begin: Extract<Line, { begin: unknown }> | undefined;
   let ready = false;
   let committed = false;
+  let failed: readonly number[] = [];
   for (const line of lines) {
     if (line === undefined) continue;
     if ('begin' in line) begin = line;
     else if ('step' in line) steps.push(checkedStep(line.step));
     else if ('ready' in line) ready = begin?.begin.id === id && steps.length === begin.count;
     else if ('creating' in line) creating.add(line.creating);
-    else if ('committed' in line) committed = true;
+    else if ('committed' in line) [committed, failed] = [true, line.failed ?? []];
   }
   if (!ready || begin === undefined) return undefined;
-  return { transaction: { ...begin.begin, steps }, committed, creating };
+  return { transaction: { ...begin.begin, steps }, committed, failed, creating };
 }
 
 /** A journal is bk's own, but it decides what is written into the tree: its paths are parsed like a stranger's. */

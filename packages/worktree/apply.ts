@@ -37,6 +37,8 @@ export interface ApplyPorts {
   /** Give set-uid and set-gid as recorded. */
   readonly special?: boolean;
   readonly onFile?: (bytes: number) => void;
+  /** Whoever asked records what steps could not do, and calls `end` then. */
+  readonly tells?: boolean;
   /** Moves the head as the transaction says, if it is still where it was; durable, and no harm when done again. */
   readonly moveHead?: (head: HeadMove) => void;
   /** What was fetched for these is not needed any more. */
@@ -48,6 +50,11 @@ export interface ApplyResult {
   readonly results: readonly StepResult[];
   /** The disk failed meanwhile: the steps after it were not tried. For the exit code. */
   readonly stopped?: BkError;
+  /**
+   * There if the head moved though steps could not be done, and the caller `tells` of it: what they were about is not
+   * here. Called when that is on record; until then the journal stays, so that the next command puts it there.
+   */
+  readonly end?: () => void;
 }
 
 /** @throws BkError `no-space`, `io`: before the journal, nothing was changed; after it, the next command finishes */
@@ -64,12 +71,12 @@ export function applySteps(
   const id = ports.newId();
   const folder = ports.makeStaging(id);
   const { work, staged } = begin({ id, verb, steps, ...(head && { head }) }, ports, folder);
-  carryOut(work, ports);
+  const end = carryOut(work, ports);
   const results = work.results.map((result, n) => {
     const each = staged[n];
     return each?.ready === false ? each.result : { ...result, step: steps[n] ?? result.step };
   });
-  return work.stopped === undefined ? { results } : { results, stopped: work.stopped };
+  return { results, ...(work.stopped && { stopped: work.stopped }), ...(end && { end }) };
 }
 
 /** Stages and writes the journal; if that fails, all is as it was. */
@@ -101,6 +108,7 @@ export function replayTransaction(
   pending: {
     readonly transaction: Transaction;
     readonly committed: boolean;
+    readonly failed: readonly number[];
     readonly creating: ReadonlySet<number>;
   },
   journal: OpenJournal,
@@ -110,14 +118,13 @@ export function replayTransaction(
   const folder = path.join(ports.dot, 'staging', transaction.id);
   const creating = new Set(pending.creating);
   const work = newWork(transaction, ports, { folder, journal, creating, replaying: true });
-  if (pending.committed) {
-    cleanUp(work, ports);
-    return { results: [] };
-  }
-  carryOut(work, ports);
-  return work.stopped === undefined
-    ? { results: work.results }
-    : { results: work.results, stopped: work.stopped };
+  const end = pending.committed ? cleanUp(work, ports, pending.failed) : carryOut(work, ports);
+  const results = pending.committed ? pending.failed.map((n) => undone(transaction, n)) : work.results;
+  return { results, ...(work.stopped && { stopped: work.stopped }), ...(end && { end }) };
+}
+
+function undone({ steps }: Transaction, n: number): StepResult {
+  return { step: steps[n]!, outcome: 'failed', path: steps[n]!.path, reason: 'it could not be done' };
 }
 
 function newWork(
@@ -145,17 +152,18 @@ function newWork(
   };
 }
 
-function carryOut(work: Work, ports: ApplyPorts): void {
+/** @returns see ApplyResult.end */
+function carryOut(work: Work, ports: ApplyPorts): ApplyResult['end'] {
   try {
     act(work);
     // Where the head is to follow, all of it has to be done: the next command goes on.
     if (work.stopped !== undefined && work.transaction.head !== undefined) throw work.stopped;
     if (isWhollyRefused(work)) {
       giveUp(work, ports);
-      return;
+      return undefined;
     }
     finishTree(work);
-    cleanUp(work, ports);
+    return cleanUp(work, ports, failedSteps(work));
   } catch (error) {
     work.journal.leave();
     throw isDiskTrouble(error) ? diskError(error, work.folder) : error;
@@ -191,17 +199,28 @@ function adoptCaptured(work: Work, ports: ApplyPorts): void {
   ports.syncNet();
 }
 
+/** Where the head follows all the same. */
+function failedSteps({ transaction, results }: Work): number[] {
+  if (transaction.head === undefined) return [];
+  return results.flatMap(({ outcome }, n) => (outcome === 'conflict' || outcome === 'failed' ? [n] : []));
+}
+
 /** After the tree is durable: what was captured is safe in the net before anything says that all is done. */
-function cleanUp(work: Work, ports: ApplyPorts): void {
+function cleanUp(work: Work, ports: ApplyPorts, failed: readonly number[]): ApplyResult['end'] {
   adoptCaptured(work, ports);
-  work.journal.commit();
+  work.journal.commit(failed);
   const { head, steps } = work.transaction;
   if (head !== undefined) {
     ports.moveHead?.(head);
     ports.forgetContents?.(steps.flatMap((step) => (step.do === 'place' ? [step.content.blake3] : [])));
   }
-  ports.removeStaging(work.transaction.id);
-  work.journal.end();
+  const end = (): void => {
+    ports.removeStaging(work.transaction.id);
+    work.journal.end();
+  };
+  if (failed.length > 0 && ports.tells === true) return end;
+  end();
+  return undefined;
 }
 
 function* capturedFiles(work: Work): Generator<[string, Step | undefined]> {

@@ -23,8 +23,8 @@ export interface OpenJournal {
   creating(step: number): void;
   /** So many steps are done; not durable. */
   done(steps: number): void;
-  /** Durable: all changes are made. */
-  commit(): void;
+  /** Durable: all changes are made, but those of these steps. */
+  commit(failed: readonly number[]): void;
   /** It is not needed any more. */
   end(): void;
   /** The next command finishes what it says. */

@@ -19,6 +19,7 @@ import {
   type TreePlan,
 } from '@bk/core';
 import { isAncestor, type ObjectReader, type Overlay, PackWriter } from '@bk/store';
+import type { ApplyResult } from '@bk/worktree';
 import type { Context } from '../context.ts';
 import { type Brought, bringFirstFrom, type NearestFirst } from '../exchange/bring.ts';
 import { lookAtPlaced } from '../get/placed.ts';
@@ -134,9 +135,10 @@ async function follow(given: Following): Promise<Advanced> {
   const made = wish.needs.length === 0 ? wish : plan(given, change, (file) => sourceOf(brought, file));
   checkPlan(change, made, given.disk.isHere);
   if (options.objects !== undefined) write(repo, options.objects);
-  const results = apply(given, change, made);
+  const { results, end } = apply(given, change, made);
   repo.movedTo(to);
   await record(given, change, { plan: made, results });
+  end?.();
   brought.forget();
   publishPresence(repo, context);
   return { ...told(to, { results, brought }, made), ...planned(change, made) };
@@ -235,7 +237,7 @@ function apply(
   { repo, to, context }: Following,
   change: HistoryChange,
   made: TreePlan,
-): readonly StepResult[] {
+): Omit<ApplyResult, 'stopped'> {
   if (made.absent.size > 0 && repo.config.subset === undefined) holdNotAll(repo, context);
   const leaving = change.before.files.filter(({ path }) => made.absent.has(path)).map(({ path }) => path);
   // Before their files go, so that a kill in between never looks like a deletion.
@@ -247,13 +249,13 @@ function apply(
     context.report({ phase: 'place', files: ++files, bytes });
   };
   const head = { ref: MAIN, from: repo.head ?? null, to };
-  const { results, stopped } = applyPlan(
+  const { stopped, ...applied } = applyPlan(
     repo.layout,
     { verb: 'advance', steps: made.steps, head },
-    { special: mayGiveSpecial(repo), onFile },
+    { special: mayGiveSpecial(repo), onFile, tells: true },
   );
   if (stopped !== undefined) throw stopped;
-  return results;
+  return applied;
 }
 
 /**

@@ -1,5 +1,4 @@
 import {
-  BkError,
   decodeName,
   hasOwnRecord,
   isWhollyAbsent,
@@ -20,7 +19,7 @@ import { entryPath } from '../observe/draft.ts';
 import { groundOf } from '../observe/ground.ts';
 import { LiveTree } from '../observe/live-tree.ts';
 import type { Repository } from '../repository.ts';
-import { forgetListed, markAbsent, placeIn, settleFlags } from './absent-rows.ts';
+import { forgetListed, missing, placeIn, rowsWithout, settleFlags } from './absent-rows.ts';
 import { publishPresence, publishPresent } from './presence.ts';
 
 /** A file or link of the head that was just placed at its path, as `lstat` shows it. */
@@ -42,26 +41,10 @@ export interface Placed {
  * @throws BkError 'not-found' for a path that the head does not have
  */
 export function setAbsent(repo: Repository, paths: readonly RepoPath[], context: Context): void {
-  const rows = new Rows(repo);
-  for (const path of paths) {
-    if (rows.ofFolder(path) !== undefined) rows.markAllBelow(path);
-    else rows.markFile(path);
-  }
-  const { put } = rows;
+  const put = rowsWithout(repo.index, paths);
   if (put.size === 0) return;
-  for (const [path, known] of put) if (path !== ROOT) markEmptied(known);
-  // A folder whose last sub-folder goes is left with nothing too, so its own record is looked at again from below.
-  settleFlags(put, repo.index, markEmptied);
   const presence = publishPresent(repo, { history: repo.history, index: repo.index, put }, context);
   repo.index.write({ put, presence });
-}
-
-/** A folder of which only its own record would be left is not here either. */
-function markEmptied(known: KnownDirectory): void {
-  const { protections } = known;
-  if (!hasOwnRecord(known) || protections.length === 1 || protections[0] === PROTECTION.absent) return;
-  for (let k = 1; k < protections.length; k++) if (protections[k] !== PROTECTION.absent) return;
-  markAbsent(known, 0);
 }
 
 /** Says that these are here again, after they were placed: index first, then presence. */
@@ -99,10 +82,6 @@ export function isAbsent({ index }: Pick<Repository, 'index'>, path: RepoPath): 
   return k > 0 && known.protections[k] === PROTECTION.absent;
 }
 
-function missing(path: RepoPath): never {
-  throw new BkError('not-found', `cannot mark ${path}: the last commit has no such file`, { path });
-}
-
 /** Rows of the index, each read once and changed in place. */
 class Rows {
   readonly put = new Map<RepoPath, KnownDirectory>();
@@ -114,23 +93,6 @@ class Rows {
 
   ofFolder(path: RepoPath): KnownDirectory | undefined {
     return this.put.get(path) ?? this.#repo.index.known(path);
-  }
-
-  markFile(path: RepoPath): void {
-    const { known, k } = this.#entry(path);
-    if (known.protections[k] === PROTECTION.absent) return;
-    markAbsent(known, k);
-    this.put.set(parentOf(path), known);
-  }
-
-  markAllBelow(path: RepoPath): void {
-    for (const [folder, row] of this.#repo.index.below(path)) {
-      const known = this.put.get(folder) ?? row;
-      if (isWhollyAbsent(known)) continue;
-      for (let k = hasOwnRecord(known) ? 0 : 1; k < known.protections.length; k++)
-        if (known.protections[k] !== PROTECTION.absent) markAbsent(known, k);
-      this.put.set(folder, known);
-    }
   }
 
   markPlaced({ path, stats, observedNs, protection, mode }: Placed, grainNs: bigint): void {

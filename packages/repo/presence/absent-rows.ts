@@ -1,7 +1,9 @@
 import {
+  BkError,
   decodeName,
   hasOwnRecord,
   isWhollyAbsent,
+  KIND,
   type KnownDirectory,
   nameOf,
   PROTECTION,
@@ -36,6 +38,61 @@ export function markAbsent({ listing, protections }: KnownDirectory, k: number):
 /** Nothing of a folder came to its place: neither what is in it nor, if it has one, its own record. */
 export function markWhollyAbsent(known: KnownDirectory): void {
   for (let k = hasOwnRecord(known) ? 0 : 1; k < known.protections.length; k++) markAbsent(known, k);
+}
+
+/**
+ * The rows of these paths, marked as not here, and all whose flags change thereby. The path of a folder stands for all
+ * at and below it.
+ * @param onMissing given each path that the head does not have; absent: that is an error
+ */
+export function rowsWithout(
+  index: IndexDb,
+  paths: readonly RepoPath[],
+  onMissing: (path: RepoPath) => void = missing,
+): Map<RepoPath, KnownDirectory> {
+  const put = new Map<RepoPath, KnownDirectory>();
+  for (const path of paths) {
+    if ((put.get(path) ?? index.known(path)) !== undefined) markAllBelow(path, put, index);
+    else if (!markFile(path, put, index)) onMissing(path);
+  }
+  for (const [path, known] of put) if (path !== ROOT) markEmptied(known);
+  // A folder whose last sub-folder goes is left with nothing too, so its own record is looked at again from below.
+  settleFlags(put, index, markEmptied);
+  return put;
+}
+
+/** @returns false if there is no such file */
+function markFile(path: RepoPath, put: Map<RepoPath, KnownDirectory>, index: IndexDb): boolean {
+  const folder = parentOf(path);
+  const known = path === ROOT ? undefined : (put.get(folder) ?? index.known(folder));
+  const k = known === undefined ? -1 : placeIn(known, decodeName(nameOf(path)));
+  if (known === undefined || k < 0 || known.listing.kinds[k] === KIND.dir) return false;
+  if (known.protections[k] === PROTECTION.absent) return true;
+  markAbsent(known, k);
+  put.set(folder, known);
+  return true;
+}
+
+function markAllBelow(path: RepoPath, put: Map<RepoPath, KnownDirectory>, index: IndexDb): void {
+  for (const [folder, row] of index.below(path)) {
+    const known = put.get(folder) ?? row;
+    if (isWhollyAbsent(known)) continue;
+    for (let k = hasOwnRecord(known) ? 0 : 1; k < known.protections.length; k++)
+      if (known.protections[k] !== PROTECTION.absent) markAbsent(known, k);
+    put.set(folder, known);
+  }
+}
+
+/** A folder of which only its own record would be left is not here either. */
+function markEmptied(known: KnownDirectory): void {
+  const { protections } = known;
+  if (!hasOwnRecord(known) || protections.length === 1 || protections[0] === PROTECTION.absent) return;
+  for (let k = 1; k < protections.length; k++) if (protections[k] !== PROTECTION.absent) return;
+  markAbsent(known, 0);
+}
+
+export function missing(path: RepoPath): never {
+  throw new BkError('not-found', `cannot mark ${path}: the last commit has no such file`, { path });
 }
 
 function flag(known: KnownDirectory, k: number, absent: boolean): void {

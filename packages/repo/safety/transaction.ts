@@ -1,4 +1,4 @@
-import type { ContentHash, HeadMove, Step } from '@bk/core';
+import type { ContentHash, HeadMove, RepoPath, Step, StepResult } from '@bk/core';
 import {
   type Config,
   Incoming,
@@ -20,6 +20,8 @@ export interface TransactionOptions {
   /** Give set-uid and set-gid as recorded. */
   readonly special?: boolean;
   readonly onFile?: (bytes: number) => void;
+  /** See ApplyPorts. */
+  readonly tells?: boolean;
 }
 
 /** Whether set-uid and set-gid come back as recorded: if all records were made here, or the owner said so (rule 11). */
@@ -35,6 +37,15 @@ export function applyPlan(
 ): ApplyResult {
   return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports, plan.head));
 }
+
+/** Where something should have come to and could not. What was there already, and only lacks a mode or a time, is here. */
+export function lackingPaths(results: readonly StepResult[]): RepoPath[] {
+  return results
+    .filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed')
+    .flatMap(({ step }) => (COMING.has(step.do) ? [step.path] : []));
+}
+
+const COMING: ReadonlySet<Step['do']> = new Set(['place', 'symlink', 'move', 'mkdir']);
 
 /** The head follows the files, also when a killed command is finished; if it is elsewhere by now it stays there. */
 function moveHead({ history }: Layout, { ref, from, to }: HeadMove): void {
