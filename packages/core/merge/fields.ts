@@ -17,7 +17,7 @@ type Fields = Readonly<Record<string, JsonValue | undefined>>;
 
 /** These go with the content: what is known of one content is not true of another. */
 const CONTENT = ['type', 'blake3', 'size', 'target', 'mtime', 'hashes', 'media'] as const;
-const OWN: ReadonlySet<string> = new Set(['v', 'id', 'was', 'attrs', ...CONTENT]);
+const OWN: ReadonlySet<string> = new Set(['v', 'id', 'was', 'attrs', 'mode', ...CONTENT]);
 
 /** One object's records, field by field. */
 export function mergeRecords(base: Rec | undefined, first: Rec, second: Rec, later: Later): MergedRecord {
@@ -27,13 +27,15 @@ export function mergeRecords(base: Rec | undefined, first: Rec, second: Rec, lat
     ...content.fields,
     ...mergeRest(base, first, second, later),
     ...mergeIds(first, second),
+    mode: mergeMode(base, first, second, content.fields.type, later),
     attrs: mergeAttributes(base?.attrs, first.attrs, second.attrs, later),
   };
   const record = withoutUndefined(merged) as unknown as Rec;
   if (content.loser === undefined) return { record };
   const lost = [first, second][content.loser] as Rec;
   const { was: _was, linked: _linked, conflict: _conflict, ...rest } = merged;
-  const copy = withoutUndefined({ ...rest, ...contentOf(lost), id: copyId(record.id, lost) });
+  const mode = lost.type === record.type ? record.mode : lost.mode;
+  const copy = withoutUndefined({ ...rest, ...contentOf(lost), mode, id: copyId(record.id, lost) });
   return { record, loser: { record: copy as unknown as Rec, side: content.loser } };
 }
 
@@ -104,7 +106,19 @@ function mergeMtime(
   return compareMtimes(first, second) >= 0 ? first : second;
 }
 
-/** Mode, link group, owner, conflict, and what a newer bk wrote: each by itself. */
+/** Those of a file and of a link cannot be compared. */
+function mergeMode(
+  base: Rec | undefined,
+  first: Rec,
+  second: Rec,
+  type: JsonValue | undefined,
+  later: Later,
+): JsonValue | undefined {
+  if (first.type !== second.type) return first.type === type ? first.mode : second.mode;
+  return mergeValue(base?.type === type ? base?.mode : undefined, first.mode, second.mode, later);
+}
+
+/** Link group, owner, conflict, and what a newer bk wrote: each by itself. */
 function mergeRest(base: Rec | undefined, first: Rec, second: Rec, later: Later): Fields {
   const [old, a, b] = [base ?? {}, first, second] as unknown as [Fields, Fields, Fields];
   const merged: Record<string, JsonValue | undefined> = {};
