@@ -21,7 +21,7 @@ const OWN: ReadonlySet<string> = new Set(['v', 'id', 'was', 'attrs', 'mode', ...
 
 /** One object's records, field by field. */
 export function mergeRecords(base: Rec | undefined, first: Rec, second: Rec, later: Later): MergedRecord {
-  const content = mergeContent(base, first, second, later);
+  const content = mergeContent(isDecidedTwice(base, first, second) ? undefined : base, first, second, later);
   const merged: Record<string, JsonValue | undefined> = {
     v: 1,
     ...content.fields,
@@ -116,6 +116,19 @@ function mergeMode(
 ): JsonValue | undefined {
   if (first.type !== second.type) return first.type === type ? first.mode : second.mode;
   return mergeValue(base?.type === type ? base?.mode : undefined, first.mode, second.mode, later);
+}
+
+/**
+ * Both sides ended a conflict that the base still has. What the base has at the path was nobody's choice, so that a side
+ * has it still does not mean that it left it alone.
+ */
+function isDecidedTwice(base: Rec | undefined, first: Rec, second: Rec): boolean {
+  return base !== undefined && isDecided(base, first) && isDecided(base, second);
+}
+
+/** A conflict was ended. */
+export function isDecided(base: Rec, now: Rec): boolean {
+  return base.conflict !== undefined && now.conflict === undefined;
 }
 
 /** Link group, owner, conflict, and what a newer bk wrote: each by itself. */

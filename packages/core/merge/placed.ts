@@ -2,7 +2,7 @@ import { BkError } from '../error.ts';
 import type { RepoPath } from '../path.ts';
 import type { Rec } from '../record.ts';
 import { isSameValue, type Later } from './attributes.ts';
-import { isSameContent, isSameRecord, mergeRecords } from './fields.ts';
+import { isDecided, isSameContent, isSameRecord, mergeRecords } from './fields.ts';
 import type { SideFolders } from './folder-moves.ts';
 import type { FolderNode, FolderNodes } from './folder-nodes.ts';
 import type { FolderPaths } from './folder-paths.ts';
@@ -92,9 +92,10 @@ function fateOf(object: MergeObject, parents: Parents): 'deleted' | PlaceConflic
   return isWanted ? { kind: 'delete-edit' } : 'deleted';
 }
 
-/** A person changed what it is or what is said of it. */
+/** A person changed what it is or what is said of it, or decided that it stays. */
 export function isEdited(base: Rec, now: Rec): boolean {
-  return !isSameContent(base, now) || base.entity !== now.entity || !isSameValue(base.attrs, now.attrs);
+  if (!isSameContent(base, now) || isDecided(base, now)) return true;
+  return base.entity !== now.entity || !isSameValue(base.attrs, now.attrs);
 }
 
 function isOldPath({ base, sides }: MergeObject, path: RepoPath): boolean {
