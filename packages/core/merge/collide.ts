@@ -6,7 +6,7 @@ import { compareContents, copyId, isSameContent, mergeRecords } from './fields.t
 import type { Ground } from './ground.ts';
 import type { ConflictKind, MergeConflict, SideNumber, Version } from './input.ts';
 import type { MergeObject } from './objects.ts';
-import { type Placed, versionOf } from './placed.ts';
+import { contentVersionOf, type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
 
 /** An entry of the merged tree that is in a conflict. */
@@ -156,7 +156,8 @@ function rivalsAt(path: RepoPath, members: readonly Placed[], isFolder: boolean,
   const losers: Contender[] = [];
   for (const placed of members) {
     if (placed === stays) continue;
-    losers.push({ record: placed.entry.record, version: versionOf(placed, ground), isCopy: false });
+    const version = contentVersionOf(placed, ground);
+    losers.push({ record: placed.entry.record, version, isCopy: false });
   }
   for (const { record, version } of members.flatMap((member) => member.losers)) {
     const content = contentKey(record);

@@ -164,12 +164,34 @@ function laterOf(first: MergeEntry, second: MergeEntry, ground: Ground): Later {
 }
 
 /** The newest version that a side made of any of its objects; undefined: no side changed it. */
-export function versionOf({ objects }: Pick<Placed, 'objects'>, ground: Ground): Version | undefined {
+export function versionOf(placed: Pick<Placed, 'objects'>, ground: Ground): Version | undefined {
+  return latestOf(placed, ground, (entry, base) => entry.blob !== base?.blob || entry.path !== base.path);
+}
+
+/** The version that its content comes from; if no side made that, any. */
+export function contentVersionOf(
+  placed: Pick<Placed, 'objects' | 'entry'>,
+  ground: Ground,
+): Version | undefined {
+  const { record } = placed.entry;
+  const made = latestOf(
+    placed,
+    ground,
+    (entry, base) =>
+      isSameContent(entry.record, record) && (base === undefined || !isSameContent(base.record, record)),
+  );
+  return made ?? versionOf(placed, ground);
+}
+
+function latestOf(
+  { objects }: Pick<Placed, 'objects'>,
+  { facts }: Ground,
+  counts: (entry: MergeEntry, base: MergeEntry | undefined) => boolean,
+): Version | undefined {
   const versions = objects.flatMap(({ base, sides }) =>
     SIDES.flatMap((side) => {
       const entry = sides[side];
-      if (entry === undefined || (entry.blob === base?.blob && entry.path === base.path)) return [];
-      return [ground.facts.version(side, entry)];
+      return entry === undefined || !counts(entry, base) ? [] : [facts.version(side, entry)];
     }),
   );
   return latest(versions);
