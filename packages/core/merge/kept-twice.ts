@@ -46,14 +46,28 @@ function asBefore(
     for (const { record } of entries) ids.add(record.id);
   const isThere = (one: Torn): boolean => nodes.ownPathOn(side, one.folder) !== undefined;
   const cut = new Set(regions.flatMap(({ now }, i) => (isThere(torn[i] as Torn) ? [now] : [])));
-  const gone = new Set([...entriesInside(sides[side], cut).values()].flat());
+  const inside = entriesInside(sides[side], cut);
+  const gone = new Set([...inside.values()].flat());
   const kept = sides[side].filter((entry) => !gone.has(entry));
-  return [
-    ...kept.map((entry) => (ids.has(entry.record.id) ? asNewObject(entry) : entry)),
-    ...regions.flatMap(({ before, now }) =>
+  // What the side says of folders that it emptied would be nowhere else.
+  const emptied = regions.filter((_, i) => torn[i]?.isKeptTwice === false);
+  const said = emptied.flatMap(({ now }) => inside.get(now)?.filter(isFolder) ?? []);
+  const told = new Set<string>(said.flatMap(({ path, record }) => [path, record.id]));
+  const restored = regions
+    .flatMap(({ before, now }) =>
       before === undefined ? [] : (old.get(before) ?? []).map((entry) => movedFrom(entry, before, now)),
-    ),
+    )
+    .filter((entry) => !isFolder(entry) || (!told.has(entry.path) && !told.has(entry.record.id)));
+  const given = new Set([...sides[side], ...restored].map(({ record }) => record.id));
+  return [
+    ...kept.map((entry) => (ids.has(entry.record.id) ? asNewObject(entry, given) : entry)),
+    ...said,
+    ...restored,
   ];
+}
+
+function isFolder({ record }: MergeEntry): boolean {
+  return record.type === 'dir';
 }
 
 /** What is taken back: where it was in the base and where the side has it. All of the folder, but of a project that only lost its `.git`, that. */
@@ -95,12 +109,20 @@ function placeOn(folder: FolderNode, side: SideNumber, nodes: FolderNodes): Repo
 }
 
 /** Its blob is a stand-in for that of a record that is nowhere yet. */
-function asNewObject({ path, record }: MergeEntry): MergeEntry {
-  const own = ownRecord(record, copyId(record.id, record));
+function asNewObject({ path, record }: MergeEntry, given: Set<ObjectId>): MergeEntry {
+  const own = ownRecord(record, freeCopyId(record, given));
   return { path, record: own, blob: `${STAND_IN}${formatRecord(own)}` as GitId };
 }
 
 const STAND_IN = 'new ';
+
+/** @param given ids that there are already, to which this one is added */
+function freeCopyId(record: Rec, given: Set<ObjectId>): ObjectId {
+  let id = copyId(record.id, record);
+  while (given.has(id)) id = copyId(id, record);
+  given.add(id);
+  return id;
+}
 
 function ownRecord({ was: _was, linked: _linked, ...record }: Rec, id: ObjectId): Rec {
   return { ...record, id };
@@ -116,12 +138,13 @@ export function addKeptTwice(
   const entries = new Map(merged.entries.map((entry) => [entry.path, withoutStandIn(entry)]));
   const folders = foldersAbove(merged.entries);
   const conflicts: MergeConflict[] = [...merged.conflicts];
+  const given = new Set(merged.entries.map(({ record }) => record.id));
   const isTaken = (path: RepoPath): boolean =>
     entries.has(path) || folders.has(path) || old.ground.isKnown(path);
   const all = torn.map((one) => ({ one, path: pathOf(one.folder, one.winner) }));
   const inside = entriesInside(merged.entries, new Set(all.map(({ path }) => path)));
   for (const { one, path } of all.sort((a, b) => compareNames(a.path, b.path))) {
-    const copies = one.isKeptTwice ? copiesOf(one, old) : [];
+    const copies = one.isKeptTwice ? copiesOf(one, given, old) : [];
     const kept = copies.length === 0 ? [] : [nameCopy(path, one, copies, isTaken)];
     const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
     const conflict: JsonObject = {
@@ -129,11 +152,12 @@ export function addKeptTwice(
       versions: [path, ...kept].sort(compareNames).map((at) => ({ path: at })),
     };
     const stays = [...(inside.get(path) ?? []), ...old.ground.untouchedBelow(path)];
-    setRecord(entries, path, folderRecord(path, entries, stays, old), conflict);
+    const record = recordAt(path, entries, old) ?? newRecord(stays, given);
+    setRecord(entries, path, record, conflict);
     for (const beside of kept) {
       const placed = copies.map(({ within, record }) => ({ path: `${beside}${within}` as RepoPath, record }));
       for (const entry of placed) entries.set(entry.path, entry);
-      setRecord(entries, beside, folderRecord(beside, entries, placed, old), conflict);
+      setRecord(entries, beside, recordAt(beside, entries, old) ?? newRecord(placed, given), conflict);
       folders.add(beside);
     }
     conflicts.push({ path, kind, kept });
@@ -149,18 +173,22 @@ interface Old {
   readonly nodes: FolderNodes;
 }
 
-/** The folder's own record; if it has none, a new one. Undefined: it is no folder any more. */
-function folderRecord(
-  folder: RepoPath,
+function recordAt(
+  path: RepoPath,
   entries: ReadonlyMap<RepoPath, MergedEntry>,
-  inside: readonly RecordAt[],
   { ground }: Old,
 ): Rec | undefined {
-  const known = entries.get(folder) ?? ground.untouchedRecord(folder);
-  if (known !== undefined) return known.record.type === 'dir' ? known.record : undefined;
+  return (entries.get(path) ?? ground.untouchedRecord(path))?.record;
+}
+
+/** Of a folder that has none. Undefined: nothing is in it. */
+function newRecord(inside: readonly RecordAt[], given: Set<ObjectId>): Rec | undefined {
   const [oldest] = inside.map(({ record }) => record.id).sort();
   if (oldest === undefined) return undefined;
-  return { v: 1, id: deriveObjectId(oldest, 'dir'), type: 'dir', mode: '0755' };
+  let id = deriveObjectId(oldest, 'dir');
+  while (given.has(id)) id = deriveObjectId(id, 'dir');
+  given.add(id);
+  return { v: 1, id, type: 'dir', mode: '0755' };
 }
 
 function setRecord(
@@ -169,7 +197,7 @@ function setRecord(
   record: Rec | undefined,
   conflict: JsonObject,
 ): void {
-  if (record !== undefined) entries.set(path, { path, record: { ...record, conflict } });
+  if (record?.type === 'dir') entries.set(path, { path, record: { ...record, conflict } });
 }
 
 function withoutStandIn(entry: MergedEntry): MergedEntry {
@@ -182,11 +210,12 @@ interface Copy {
   readonly record: Rec;
 }
 
-function copiesOf({ folder, winner }: Torn, { ground, nodes }: Old): Copy[] {
+/** @param given ids: something of the folder may be a copy already, where the side moved it out */
+function copiesOf({ folder, winner }: Torn, given: Set<ObjectId>, { ground, nodes }: Old): Copy[] {
   const side = otherSide(winner);
   const path = placeOn(folder, side, nodes);
   return [...ground.facts.below(side, path)].map((entry) => {
-    const record = ownRecord(entry.record, copyId(entry.record.id, entry.record));
+    const record = ownRecord(entry.record, freeCopyId(entry.record, given));
     return { within: entry.path.slice(path.length), record };
   });
 }
