@@ -4,6 +4,7 @@ import { clone } from './clone.ts';
 import { commit } from './commit.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
+import { conflicts } from './conflicts.ts';
 import { copies } from './copies.ts';
 import { covered } from './covered.ts';
 import { diff } from './diff.ts';
@@ -20,6 +21,7 @@ import { recover } from './recover.ts';
 import { reindex } from './reindex.ts';
 import { remote } from './remote.ts';
 import { repair } from './repair.ts';
+import { resolve } from './resolve.ts';
 import { restore } from './restore.ts';
 import { safety } from './safety.ts';
 import { show } from './show.ts';
@@ -45,6 +47,8 @@ const VERBS_OF_REPO: readonly Verb[] = [
   fetch,
   push,
   merge,
+  conflicts,
+  resolve,
   sync,
   subset,
   get,
