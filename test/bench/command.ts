@@ -50,16 +50,18 @@ export function run(argv: readonly string[], cwd: string, memoryFile?: string): 
   return { seconds, stdout: result.stdout, megabytes: Number(fs.readFileSync(memoryFile, 'utf8')) / 1024 };
 }
 
-/** Several commands as one measurement: times are added, memory is the largest. */
+/** Several commands as one measurement: times are added, memory is the largest, what is printed is the last one's. */
 export function runAll(commands: readonly (readonly string[])[], cwd: string, memoryFile?: string): Finished {
   let seconds = 0;
   let megabytes: number | undefined;
+  let stdout = '';
   for (const argv of commands) {
     const one = run(argv, cwd, memoryFile);
     seconds += one.seconds;
+    stdout = one.stdout;
     if (one.megabytes !== undefined) megabytes = Math.max(megabytes ?? 0, one.megabytes);
   }
-  return { seconds, stdout: '', ...(megabytes === undefined ? {} : { megabytes }) };
+  return { seconds, stdout, ...(megabytes === undefined ? {} : { megabytes }) };
 }
 
 export function isInstalled(program: string): boolean {

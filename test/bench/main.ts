@@ -11,6 +11,7 @@ import { cardBytes, cards } from './cards.ts';
 import { clones } from './clones.ts';
 import { isInstalled, run } from './command.ts';
 import { largeFiles } from './large-files.ts';
+import { merges } from './merges.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
 import { asJson, missed, nameOf, table } from './report.ts';
 import type { Outcome } from './row.ts';
@@ -19,7 +20,7 @@ import { openSpace } from './space.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones];
+const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones, merges];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));
