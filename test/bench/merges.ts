@@ -56,7 +56,7 @@ function mergeEdits(bench: Bench, pair: Pair): void {
   const looks: Finished[] = [];
   for (let i = 1; i <= Math.max(3, bench.options.runs); i++) {
     for (const file of someFiles(path.join(pair.there, pair.tree.half), 10))
-      replace(file, `run ${i}, edited there\n`);
+      replace(file, `run ${i}, edited there: ${path.basename(file)}\n`);
     bk(bench, pair.there, ['commit', '-m', `Ten edits ${i}`]);
     editHere(bench, pair, 100 + i);
     looks.push(bk(bench, pair.here, ['status']));
@@ -112,17 +112,17 @@ function follow(bench: Bench, { there }: Pair): void {
   settle(there);
 }
 
+/** Each in a folder of its own. */
 function someFiles(folder: string, count: number): string[] {
-  const found: string[] = [];
-  for (const group of fs.readdirSync(folder)) {
+  const leaves = fs.readdirSync(folder).flatMap((group) => {
     const inside = path.join(folder, group);
-    const leaf = fs.readdirSync(inside)[0];
-    if (leaf === undefined) continue;
-    const file = fs.readdirSync(path.join(inside, leaf))[0];
-    if (file !== undefined) found.push(path.join(inside, leaf, file));
-    if (found.length === count) break;
-  }
-  return found;
+    return fs.readdirSync(inside).map((leaf) => path.join(inside, leaf));
+  });
+  const step = Math.max(1, Math.floor(leaves.length / count));
+  return Array.from({ length: count }, (_, i) => {
+    const leaf = leaves[i * step]!;
+    return path.join(leaf, fs.readdirSync(leaf)[0]!);
+  });
 }
 
 /** As most programs save. */
