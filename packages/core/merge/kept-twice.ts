@@ -48,7 +48,7 @@ function asBefore(
   const cut = new Set(regions.flatMap(({ now }, i) => (isThere(torn[i] as Torn) ? [now] : [])));
   const inside = entriesInside(sides[side], cut);
   const gone = new Set([...inside.values()].flat());
-  const kept = sides[side].filter((entry) => !gone.has(entry));
+  const kept = sides[side].filter((entry) => !gone.has(entry)).sort(byPath);
   // What the side says of folders that it emptied would be nowhere else.
   const emptied = regions.filter((_, i) => torn[i]?.isKeptTwice === false);
   const said = emptied.flatMap(({ now }) => inside.get(now)?.filter(isFolder) ?? []);
@@ -64,6 +64,10 @@ function asBefore(
     ...said,
     ...restored,
   ];
+}
+
+function byPath(a: RecordAt, b: RecordAt): number {
+  return compareNames(a.path, b.path);
 }
 
 function isFolder({ record }: MergeEntry): boolean {
@@ -138,7 +142,8 @@ export function addKeptTwice(
   const entries = new Map(merged.entries.map((entry) => [entry.path, withoutStandIn(entry)]));
   const folders = foldersAbove(merged.entries);
   const conflicts: MergeConflict[] = [...merged.conflicts];
-  const given = new Set(merged.entries.map(({ record }) => record.id));
+  const alike = new Set(old.ground.alike.map(({ path }) => path));
+  const given = new Set(merged.entries.flatMap(({ path, record }) => (alike.has(path) ? [] : [record.id])));
   const isTaken = (path: RepoPath): boolean =>
     entries.has(path) || folders.has(path) || old.ground.isKnown(path);
   const all = torn.map((one) => ({ one, path: pathOf(one.folder, one.winner) }));
@@ -163,7 +168,7 @@ export function addKeptTwice(
     conflicts.push({ path, kind, kept });
   }
   return {
-    entries: [...entries.values()].sort((a, b) => compareNames(a.path, b.path)),
+    entries: [...entries.values()].sort(byPath),
     conflicts: conflicts.sort((a, b) => compareNames(a.path, b.path) || compareNames(a.kind, b.kind)),
   };
 }
@@ -214,7 +219,7 @@ interface Copy {
 function copiesOf({ folder, winner }: Torn, given: Set<ObjectId>, { ground, nodes }: Old): Copy[] {
   const side = otherSide(winner);
   const path = placeOn(folder, side, nodes);
-  return [...ground.facts.below(side, path)].map((entry) => {
+  return [...ground.facts.below(side, path)].sort(byPath).map((entry) => {
     const record = ownRecord(entry.record, freeCopyId(entry.record, given));
     return { within: entry.path.slice(path.length), record };
   });
