@@ -190,7 +190,8 @@ function tear(
   nodes: FolderNodes,
 ): Torn | undefined {
   if (isEqual(first, second) || isEqual(base, first) || isEqual(base, second)) return undefined;
-  const [x, y] = [versionOf(base, first, 0, ground), versionOf(base, second, 1, ground)];
+  const x = versionOf(folder, [base, first], 0, ground);
+  const y = versionOf(folder, [base, second], 1, ground);
   const [isGoneFirst, isGoneSecond] = SIDES.map((side) => {
     const path = nodes.ownPathOn(side, folder);
     const core = (isGit && path !== undefined ? `${path}/${GIT}` : path) as RepoPath | undefined;
@@ -227,7 +228,15 @@ function isSame({ record }: MergeEntry, other: MergeEntry | undefined): boolean 
   return other?.record.blake3 === record.blake3 && other?.record.type === record.type;
 }
 
-function versionOf(base: Content, now: Content, side: SideNumber, { facts }: Ground): Version | undefined {
+/** By what the side changed; if it only deleted something, by what is left of the folder. */
+function versionOf(
+  folder: FolderNode,
+  [base, now]: readonly [Content, Content],
+  side: SideNumber,
+  { facts, untouchedBelow }: Ground,
+): Version | undefined {
   const changed = [...now].filter(([within, entry]) => !isSame(entry, base.get(within)));
-  return latest(changed.map(([, entry]) => facts.version(side, entry)));
+  const asked = (changed.length > 0 ? changed : [...now]).map(([, entry]) => entry);
+  if (asked.length === 0 && folder.base !== undefined) asked.push(...untouchedBelow(folder.base));
+  return latest(asked.map((entry) => facts.version(side, entry)));
 }

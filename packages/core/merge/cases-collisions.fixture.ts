@@ -155,6 +155,18 @@ export const COLLISIONS: readonly MergeCase[] = [
     conflicts: ['content f (conflict B 2020-01-02).txt | f (conflict B 2020-01-04).txt'],
   },
   {
+    name: 'G36 the same content loses again, and its copy is still there: another copy with an id of its own',
+    base: { f: '1 x', 'f (conflict B 2020-01-02)': '1+y y t=2' },
+    a: { f: '1 z t=3', 'f (conflict B 2020-01-02)': '1+y y t=2' },
+    b: { f: '1 y t=2', 'f (conflict B 2020-01-02)': '1+y y t=2' },
+    tree: {
+      f: '1 z t=3 !content',
+      'f (conflict B 2020-01-02)': '1+y y t=2',
+      'f (conflict B 2020-01-02) 2': '1+y+y y t=2 !content',
+    },
+    conflicts: ['content f | f (conflict B 2020-01-02) 2'],
+  },
+  {
     name: 'two losers want one conflict name: one gets 2',
     base: { 'a/f': '1 x', 'b/f': '2 y' },
     a: { 'd/f': '1 v t=2', 'b/f': '2 y' },

@@ -72,8 +72,14 @@ export function settleCollisions(
   }
   if (rivals.length === 0) return { free, contested: [], conflicts: [] };
   const wanted = new Set(placed.map(({ entry }) => entry.path));
-  const isTaken = (path: RepoPath): boolean => wanted.has(path) || folders.has(path) || ground.isKnown(path);
-  return { free, ...nameRivals(rivals, recordsById(placed), isTaken) };
+  const ids = recordsById(placed);
+  const isTaken = (path: RepoPath): boolean => {
+    // A copy of the same content that was made before has the id that it would get again.
+    const untouched = ground.isUntouched(path) ? ground.untouchedFile(path).record : undefined;
+    if (untouched !== undefined) ids.set(untouched.id, untouched);
+    return wanted.has(path) || folders.has(path) || ground.isKnown(path);
+  };
+  return { free, ...nameRivals(rivals, ids, isTaken) };
 }
 
 /** A tree has it there, so nothing that all three have alike can be there. */

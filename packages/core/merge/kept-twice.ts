@@ -144,13 +144,17 @@ export function addKeptTwice(
   const conflicts: MergeConflict[] = [...merged.conflicts];
   const alike = new Set(old.ground.alike.map(({ path }) => path));
   const given = new Set(merged.entries.flatMap(({ path, record }) => (alike.has(path) ? [] : [record.id])));
-  const isTaken = (path: RepoPath): boolean =>
-    entries.has(path) || folders.has(path) || old.ground.isKnown(path);
+  const isTaken = (path: RepoPath): boolean => {
+    // What was kept twice before in the same way has the ids that its copies would get again.
+    for (const { record } of old.ground.untouchedBelow(path)) given.add(record.id);
+    return entries.has(path) || folders.has(path) || old.ground.isKnown(path);
+  };
   const all = torn.map((one) => ({ one, path: pathOf(one.folder, one.winner) }));
   const inside = entriesInside(merged.entries, new Set(all.map(({ path }) => path)));
   for (const { one, path } of all.sort((a, b) => compareNames(a.path, b.path))) {
-    const copies = one.isKeptTwice ? copiesOf(one, given, old) : [];
-    const kept = copies.length === 0 ? [] : [nameCopy(path, one, copies, isTaken)];
+    const from = placeOn(one.folder, otherSide(one.winner), old.nodes);
+    const lost = one.isKeptTwice ? [...old.ground.facts.below(otherSide(one.winner), from)].sort(byPath) : [];
+    const kept = lost.length === 0 ? [] : [nameCopy(path, one, lost, isTaken)];
     const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
     const conflict: JsonObject = {
       kind,
@@ -160,7 +164,7 @@ export function addKeptTwice(
     const record = recordAt(path, entries, old) ?? newRecord(stays, given);
     setRecord(entries, path, record, conflict);
     for (const beside of kept) {
-      const placed = copies.map(({ within, record }) => ({ path: `${beside}${within}` as RepoPath, record }));
+      const placed = lost.map((entry) => copyOf(movedFrom(entry, from, beside), given));
       for (const entry of placed) entries.set(entry.path, entry);
       setRecord(entries, beside, recordAt(beside, entries, old) ?? newRecord(placed, given), conflict);
       folders.add(beside);
@@ -209,30 +213,19 @@ function withoutStandIn(entry: MergedEntry): MergedEntry {
   return entry.blob?.startsWith(STAND_IN) ? { path: entry.path, record: entry.record } : entry;
 }
 
-interface Copy {
-  /** Path from the folder on, with its slash; of the folder's own record ''. */
-  readonly within: string;
-  readonly record: Rec;
-}
-
 /** @param given ids: something of the folder may be a copy already, where the side moved it out */
-function copiesOf({ folder, winner }: Torn, given: Set<ObjectId>, { ground, nodes }: Old): Copy[] {
-  const side = otherSide(winner);
-  const path = placeOn(folder, side, nodes);
-  return [...ground.facts.below(side, path)].sort(byPath).map((entry) => {
-    const record = ownRecord(entry.record, freeCopyId(entry.record, given));
-    return { within: entry.path.slice(path.length), record };
-  });
+function copyOf({ path, record }: RecordAt, given: Set<ObjectId>): RecordAt {
+  return { path, record: ownRecord(record, freeCopyId(record, given)) };
 }
 
 function nameCopy(
   path: RepoPath,
   { version }: Torn,
-  copies: readonly Copy[],
+  lost: readonly RecordAt[],
   isTaken: (path: RepoPath) => boolean,
 ): RepoPath {
   const folder = parentOf(path);
-  const times = copies.flatMap(({ record }) => record.mtime ?? []).sort(compareMtimes);
+  const times = lost.flatMap(({ record }) => record.mtime ?? []).sort(compareMtimes);
   const name = conflictName(nameOf(path), version, times.at(-1), (candidate) =>
     isTaken(joinPath(folder, candidate)),
   );
