@@ -5,7 +5,7 @@
  * Nouns: path (names and their encoding), ids, record (canonical JSON), listing (a directory seen), entry (tracked and
  * seen), change, commit (message and trailers), plan (steps as data), subset, presence, error. Verbs: identify (which
  * object is this file), diff, brakes (absurd results stop), advance (from one tree to another), conserve (nothing is
- * lost by a plan), copies and covered (what is counted), proof (what may be dropped).
+ * lost by a plan), copies and covered (what is counted), proof (what may be dropped), merge (three trees become one).
  */
 export * from './advance.ts';
 export * from './advance-change.ts';
