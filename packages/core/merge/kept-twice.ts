@@ -39,11 +39,8 @@ function asBefore(
     return regionOf(one, place, there.has(place) || ground.holdsUntouched(place));
   });
   const old = entriesInside(base, new Set(regions.flatMap(({ before }) => before ?? [])));
-  const winners = torn.flatMap(({ winner, folder }) => nodes.ownPathOn(winner, folder) ?? []);
-  const others = entriesInside(sides[otherSide(side)], new Set(winners));
   const ids = new Set<ObjectId>();
-  for (const entries of [...old.values(), ...others.values()])
-    for (const { record } of entries) ids.add(record.id);
+  for (const entries of old.values()) for (const { record } of entries) ids.add(record.id);
   const isThere = (one: Torn): boolean => nodes.ownPathOn(side, one.folder) !== undefined;
   const cut = new Set(regions.flatMap(({ now }, i) => (isThere(torn[i] as Torn) ? [now] : [])));
   const inside = entriesInside(sides[side], cut);

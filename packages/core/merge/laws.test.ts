@@ -210,6 +210,25 @@ describe('laws of the merge', () => {
     );
   });
 
+  test('no object goes but what a side deleted', () => {
+    fc.assert(
+      fc.property(trees, (three) => {
+        const { tree, merged } = mergeWhole(three);
+        // What is kept twice is a new object, and the one it was goes where the version that stays has it.
+        fc.pre(!merged.conflicts.some(({ kind }) => kind === 'atomic'));
+        const [base, first, second] = three.map(filesById) as [Files, Files, Files];
+        const known = filesById(tree);
+        const twice = new Set(three.flatMap(idsTwice));
+        const gone = [...first, ...second].filter(([id, record]) => {
+          if (id !== record.id || known.has(id) || twice.has(id)) return false;
+          return !base.has(id) || (first.get(id)?.id === id && second.get(id)?.id === id);
+        });
+        expect(gone).toEqual([]);
+      }),
+      RUNS,
+    );
+  });
+
   test('it does not depend on what was left out, nor on the order of what was listed', () => {
     fc.assert(
       fc.property(trees, fc.infiniteStream(fc.nat()), (three, chance) => {
@@ -271,4 +290,14 @@ function missingContents([base, first, second]: Trees): (string | undefined)[] {
 function idsTwice(tree: Tree): string[] {
   const ids = [...tree.values()].map(({ record }) => record.id);
   return ids.filter((id, i) => ids.indexOf(id) !== i);
+}
+
+type Files = ReadonlyMap<string, Rec>;
+
+/** By every id that it has or had. */
+function filesById(tree: Tree): Files {
+  const files = [...tree.values()].filter(({ record }) => record.type !== 'dir');
+  return new Map(
+    files.flatMap(({ record }) => [record.id, ...(record.was ?? [])].map((id) => [id, record] as const)),
+  );
 }
