@@ -13,6 +13,8 @@ export interface FileAt {
   readonly mode: number;
   /** Of a symlink, its bytes encoded like a name. */
   readonly target?: string;
+  /** Objects that became part of this one. */
+  readonly was?: readonly ObjectId[];
 }
 
 /** A folder that differs between two trees, or is in one of them only. */
@@ -79,12 +81,9 @@ export function arrivalsOf(
   change: TreeChange,
   ground: Pick<DiskFacts, 'isHere' | 'wants' | 'wanted'>,
 ): Arrival[] {
-  const known = new Map<ObjectId, FileAt>();
-  for (const file of change.before.files) if (!known.has(file.id)) known.set(file.id, file);
-  const taken = new Set<ObjectId>();
+  const origins = originsOf(change);
   return change.after.files.map((after): Arrival => {
-    const before = taken.has(after.id) ? undefined : known.get(after.id);
-    taken.add(after.id);
+    const before = origins.get(after);
     if (before === undefined)
       return { after, wasHere: false, here: ground.wants(after.path, false), same: false };
     if (ground.isHere(before.path, false))
@@ -92,4 +91,25 @@ export function arrivalsOf(
     const here = ground.wants(after.path, false) && !ground.wanted(before.path, false);
     return { after, before, wasHere: false, here, same: false };
   });
+}
+
+/** Where files were before: by their ids, then by those of objects that became part of them. None comes from two, or to two. */
+function originsOf({ before, after }: TreeChange): Map<FileAt, FileAt> {
+  const known = new Map<ObjectId, FileAt>();
+  for (const file of before.files) if (!known.has(file.id)) known.set(file.id, file);
+  const origins = new Map<FileAt, FileAt>();
+  const claim = (file: FileAt, id: ObjectId): void => {
+    const origin = origins.has(file) ? undefined : known.get(id);
+    if (origin === undefined) return;
+    known.delete(id);
+    origins.set(file, origin);
+  };
+  for (const file of after.files) claim(file, file.id);
+  for (const file of after.files) {
+    if (file.was === undefined || origins.has(file)) continue;
+    const here = file.was.find((id) => known.get(id)?.path === file.path);
+    if (here !== undefined) claim(file, here);
+    for (const id of file.was) claim(file, id);
+  }
+  return origins;
 }

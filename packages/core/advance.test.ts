@@ -345,3 +345,52 @@ describe('any two trees', () => {
     );
   });
 });
+
+describe('objects that became part of others', () => {
+  const before = [file('d/x', 'b same'), file('y', 'c other'), file('z', 'e third')];
+  const change = (after: FileAt[]): TreeChange => {
+    const folder = (path: string, stays: boolean): FolderAt => ({
+      path: path as RepoPath,
+      mode: 0o755,
+      stays,
+    });
+    const folders = [folder('', true), folder('d', true)];
+    return { before: { files: before, folders }, after: { files: after, folders }, moved: [] };
+  };
+  const was = (at: FileAt, ...ids: string[]): FileAt => ({ ...at, was: ids as ObjectId[] });
+  const ground: DiskFacts = {
+    isHere: () => true,
+    wants: () => true,
+    wanted: () => true,
+    holdsMore: () => false,
+    expect: () => ({ is: 'entry', inode: 1n, size: 1, mtimeNs: 0n, ctimeNs: 0n }),
+    contentOf: ({ blake3, size }) => ({ source: '', how: 'copy', blake3, size }),
+  };
+
+  it('are where those are: nothing is deleted, what moved is renamed', () => {
+    const plan = planBetween(
+      change([was(file('d/x', 'a same'), 'b'), was(file('d/y2', 'c other'), 'z'), file('z', 'e third')]),
+      ground,
+    );
+    expect(plan.applied).toEqual({ renamed: 1, copied: 0, updated: 0, deleted: 0 });
+    expect(plan.steps.map(({ do: what, path }) => `${what} ${path}`)).toEqual(['move d/y2']);
+  });
+
+  it('one file is claimed once, by its own id first, then by who is at its path', () => {
+    const plan = planBetween(
+      change([was(file('n', 'a same'), 'b', 'c'), was(file('y', 'f other'), 'c'), file('z', 'e third')]),
+      ground,
+    );
+    expect(plan.applied).toEqual({ renamed: 1, copied: 0, updated: 0, deleted: 0 });
+    const twice = planBetween(
+      change([
+        file('d/x', 'b same'),
+        was(file('n', 'a same'), 'b'),
+        file('y', 'c other'),
+        file('z', 'e third'),
+      ]),
+      ground,
+    );
+    expect(twice.applied).toEqual({ renamed: 0, copied: 1, updated: 0, deleted: 0 });
+  });
+});

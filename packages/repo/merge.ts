@@ -15,6 +15,8 @@ export interface MergeOptions extends Pick<CommitOptions, 'message' | 'deletions
   readonly from?: string;
   /** Commits the changes that are there, first. */
   readonly commit?: boolean;
+  /** Of histories that have nothing in common: which side's layout the other gets first. */
+  readonly layout?: 'ours' | 'theirs';
   readonly allowMassDelete?: boolean;
   readonly dryRun?: boolean;
 }
@@ -127,11 +129,11 @@ async function tryOpening(
 
 function mergeCommit(head: GitId, from: readonly OpenRemote[], merging: Merging): Promise<MergedOne> {
   const { repo, options, context, further } = merging;
-  const { dryRun = false, allowMassDelete = false, commit: commits = false } = options;
+  const { dryRun = false, allowMassDelete = false, commit: commits = false, layout } = options;
   const others = () => further.besides(from);
   const mayBeUnrelated = options.from !== undefined;
   const ways = { from, others, dryRun, allowMassDelete, mayBeUnrelated, ignoreChanges: commits };
-  return mergeWith(repo, head, ways, context);
+  return mergeWith(repo, head, { ...ways, ...(layout && { layout }) }, context);
 }
 
 function nothing({ head, history }: Repository): MergedOne {
@@ -153,11 +155,12 @@ const RESULTS = ['up-to-date', 'fast-forward', 'merged'] as const;
 
 /** Of several merges, one after the other, what a person wants to know: where it ended, and all that was done. */
 function together(repo: Repository, merged: readonly MergedFrom[], dryRun: boolean): MergedOne {
-  const [first = nothing(repo), ...more] = merged;
-  let sum: MergedOne = first;
+  const [first, ...more] = merged.map(({ name: _name, head: _head, reason: _reason, ...done }) => done);
+  let sum: MergedOne = first ?? nothing(repo);
   for (const next of more) {
     const moves = RESULTS.indexOf(next.result) > 0;
     sum = {
+      ...sum,
       result: RESULTS.indexOf(next.result) > RESULTS.indexOf(sum.result) ? next.result : sum.result,
       commit: next.commit,
       parents: moves ? next.parents : sum.parents,
@@ -173,19 +176,7 @@ function together(repo: Repository, merged: readonly MergedFrom[], dryRun: boole
       left: [...sum.left, ...next.left],
     };
   }
-  const { result, commit: at, parents, conflicts, applied, moved, changed, transferred, missing, left } = sum;
-  return {
-    result,
-    commit: dryRun ? null : at,
-    parents,
-    conflicts,
-    applied,
-    moved,
-    changed,
-    transferred,
-    missing,
-    left,
-  };
+  return dryRun ? { ...sum, commit: null } : sum;
 }
 
 function added(a: Applied, b: Applied): Applied {

@@ -10,6 +10,7 @@ import {
   nameOf,
   PLAIN_FOLDER_MODE,
   PROTECTION,
+  type Protection,
   parentOf,
   parseMode,
   parseRecord,
@@ -27,7 +28,7 @@ import { putStat } from '@bk/worktree';
 import { departedSince } from '../index/departures.ts';
 import { addRecordOnly } from '../index/rebuild.ts';
 import { RowBuilder } from '../index/row-builder.ts';
-import { idAt, recordAt } from '../observe/draft.ts';
+import { hashAt, idAt, recordAt } from '../observe/draft.ts';
 import { LiveTree } from '../observe/live-tree.ts';
 import { isAtOrBelow } from '../observe/survey.ts';
 import type { Placed } from '../presence/absence.ts';
@@ -188,8 +189,49 @@ class Rows {
     const origin = absent || seen !== undefined ? undefined : this.#origin(path, record);
     if (seen !== undefined) this.#placed(row, { name, record, seen }, observedNs);
     else if (origin !== undefined) row.addKnown(origin.known, origin.k, this.#isRacy(origin, observedNs));
-    else addRecordOnly(row, { name, record, history, absent });
+    else if (absent || !this.#keep(row, { path, name, record }, observedNs))
+      addRecordOnly(row, { name, record, history, absent });
   }
+
+  /** A file with which nothing was done, though its record is another: of its content all holds that was known. */
+  #keep(
+    row: RowBuilder,
+    { path, name, record }: { path: RepoPath; name: FsName; record: GitId },
+    observedNs: bigint,
+  ): boolean {
+    const { disk, repo } = this.#given;
+    const before = this.#untouched.get(path);
+    const known = before === undefined ? undefined : disk.row(parentOf(before));
+    const k = known === undefined ? -1 : placeIn(known, decodeName(nameOf(before!)));
+    if (known === undefined || k < 0 || known.listing.kinds[k] === KIND.dir) return false;
+    const rec = parseRecord(repo.history.readBlobText(record));
+    if (hashAt(known, k) !== rec.blake3) return false;
+    const stats = known.listing.stats.slice(k * STAT_WIDTH, (k + 1) * STAT_WIDTH);
+    if (this.#isRacy({ known, k }, observedNs)) stats[STAT.ctime] = 0n;
+    row.add({
+      name,
+      kind: known.listing.kinds[k]!,
+      mode: known.listing.modes[k]!,
+      stats,
+      at: 0,
+      hash: rec.blake3,
+      id: rec.id,
+      record,
+      protection: known.protections[k] as Protection,
+    });
+    return true;
+  }
+
+  /** Where files were that are here, and of which neither bytes nor metadata on the disk change. */
+  get #untouched(): ReadonlyMap<RepoPath, RepoPath> {
+    this.#untouchedFiles ??= new Map(
+      this.#given.plan.arrivals.flatMap(({ before, after, here, same }) =>
+        before !== undefined && here && same ? [[after.path, before.path] as const] : [],
+      ),
+    );
+    return this.#untouchedFiles;
+  }
+  #untouchedFiles: Map<RepoPath, RepoPath> | undefined;
 
   /** The entry with the same record that is still in its place, or was carried here with its folder. */
   #origin(path: RepoPath, record: GitId): { known: KnownDirectory; k: number } | undefined {

@@ -247,5 +247,6 @@ function fileAt(path: RepoPath, rec: Rec): FileAt {
     mtimeNs,
     mode,
     ...bytes,
+    ...(rec.was !== undefined && { was: rec.was }),
   };
 }

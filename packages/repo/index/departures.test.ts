@@ -191,6 +191,18 @@ describe('what left the head', () => {
     );
   });
 
+  test('an object that became part of another did not leave; a content that did not stay with it did', () => {
+    using past = newPast();
+    past.commit({ a: file(5), b: file(6) });
+    const one = past.commit({ x: file(1, 'content 5', { was: [idOf(5)] }), b: file(6) });
+    const two = past.commit({
+      x: file(1, 'content 5', { was: [idOf(5)] }),
+      b: file(2, 'other', { was: [idOf(6)] }),
+    });
+    expect(told(past, one).rows).toEqual([['b', 'replaced', false, idOf(6), two]]);
+    expect(told(past).rows).toEqual([['b', 'replaced', false, idOf(6), two]]);
+  });
+
   test('nothing, of no history', () => {
     using past = newPast();
     expect(told(past)).toEqual({ rows: [], returned: [], continues: true });

@@ -13,7 +13,15 @@ import {
   type Rec,
   type RepoPath,
 } from '@bk/core';
-import { type CommitObject, type DepartedRow, diffTrees, type HistoryReader, isAncestor } from '@bk/store';
+import {
+  type CommitObject,
+  type DepartedRow,
+  type HistoryReader,
+  isAncestor,
+  type OneSided,
+  recordsOfOne,
+  type TreeFile,
+} from '@bk/store';
 import { commitsBetween, graphOf } from '../history/graph.ts';
 
 export interface Departures {
@@ -49,9 +57,9 @@ export function departedSince(
         rows.comeBack(id, commit.id);
       }
     const listed = new Set<string>();
-    for (const { gone, came, lost } of steps)
+    for (const { gone, successor, lost } of steps)
       for (const [id, { path, record, rec }] of gone) {
-        const after = came.get(id);
+        const after = successor(id);
         if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
         if (after === undefined) returned.delete(id);
         const version = versionOf(rec);
@@ -82,8 +90,8 @@ function stepsTo(history: HistoryReader, { parents, tree }: CommitObject): Step[
 /** Versions that both sides had once, and one of them has no more. */
 function lostOnTheWay(history: HistoryReader, has: GitId, lacks: GitId): string[] {
   return mergeBases(graphOf(history), has, lacks).flatMap((base) => {
-    const { gone, came } = compare(history, treeOf(history, base), history.readCommit(lacks).tree);
-    const lost = [...gone.values()].filter(({ rec }) => came.get(rec.id)?.rec.blake3 !== rec.blake3);
+    const { gone, successor } = compare(history, treeOf(history, base), history.readCommit(lacks).tree);
+    const lost = [...gone.values()].filter(({ rec }) => successor(rec.id)?.rec.blake3 !== rec.blake3);
     return lost.map(({ rec }) => versionOf(rec));
   });
 }
@@ -134,28 +142,25 @@ interface Version {
 interface Comparison {
   readonly gone: ReadonlyMap<ObjectId, Version>;
   readonly came: ReadonlyMap<ObjectId, Version>;
+  /** What became of an object that is gone under its id: it may be part of another one now. */
+  readonly successor: (id: ObjectId) => Version | undefined;
 }
 
+/** A record that is only in another place is nothing that left: it is not read. */
 function compare(history: HistoryReader, before: GitId | undefined, after: GitId): Comparison {
-  const gone = new Map<ObjectId, Version>();
-  const came = new Map<ObjectId, Version>();
-  const changes = [...diffTrees(history, before, after)];
-  // A record that is only in another place is nothing that left: it is not read.
-  const left = new Set(changes.map((change) => change.before));
-  const moved = new Set(changes.flatMap((change) => (left.has(change.after) ? [change.after] : [])));
-  for (const change of changes) {
-    const folder = nameOf(change.path) === DIRECTORY_RECORD;
-    const path = folder ? parentOf(change.path) : change.path;
-    for (const [record, side] of [
-      [change.before, gone],
-      [change.after, came],
-    ] as const) {
-      if (record === undefined || moved.has(record)) continue;
-      const rec = parseRecord(history.readBlobText(record));
-      side.set(rec.id, { path, record, rec });
-    }
-  }
-  return { gone, came };
+  const { gone, came } = recordsOfOne(history, before, after);
+  const versions = ({ records }: OneSided) =>
+    new Map(records.map((file) => versionAt(history, file)).map((version) => [version.rec.id, version]));
+  const now = versions(came);
+  const unified = new Map(
+    [...now.values()].flatMap((version) => (version.rec.was ?? []).map((id) => [id, version] as const)),
+  );
+  return { gone: versions(gone), came: now, successor: (id) => now.get(id) ?? unified.get(id) };
+}
+
+function versionAt(history: HistoryReader, { path, id }: TreeFile): Version {
+  const at = nameOf(path) === DIRECTORY_RECORD ? parentOf(path) : path;
+  return { path: at, record: id, rec: parseRecord(history.readBlobText(id)) };
 }
 
 /** What the record of a version says of it, in the columns of the table. */

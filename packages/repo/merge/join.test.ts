@@ -1,5 +1,5 @@
 import { type GitId, parseRecord, type Rec } from '@bk/core';
-import { walkTree } from '@bk/store';
+import { Overlay, walkTree } from '@bk/store';
 import { describe, expect, it } from 'vitest';
 import { file, type MadePast, newPast, own } from '../past.fixture.ts';
 import { type Joined, join } from './join.ts';
@@ -39,8 +39,8 @@ describe('joining two commits', () => {
     const one = two.commit('a', [base], { 'e/x': file(1), 'e/y': file(2), z: file(3) });
     const other = two.commit('b', [base], { 'd/x': file(1), 'd/y': file(2, 'edited'), 'd/new': file(4), z: file(3) }); // biome-ignore format: long
     const { history } = two.past.repo;
-    const joined = join(history, one, other);
-    expect(join(history, other, one).commit).toBe(joined.commit);
+    const joined = join(new Overlay(history), one, other);
+    expect(join(new Overlay(history), other, one).commit).toBe(joined.commit);
     expect(joined).toMatchObject({ parents: [one, other].sort(), bases: [base], conflicts: [] });
     expect(recordsOf(two.past, joined)).toEqual({ 'e/x': file(1), 'e/y': file(2, 'edited'), 'e/new': file(4), z: file(3) }); // biome-ignore format: long
     // The root and the commit: the folder is the other side's, and no record is new.
@@ -52,7 +52,7 @@ describe('joining two commits', () => {
     const base = two.commit('a', [], { 'x.txt': file(1) });
     const one = two.commit('a', [base], { 'x.txt': { ...file(1), ...at('one', 30), id: file(1).id } });
     const other = two.commit('b', [base], { 'x.txt': { ...file(1), ...at('other', 20), id: file(1).id } });
-    const joined = join(two.past.repo.history, one, other);
+    const joined = join(new Overlay(two.past.repo.history), one, other);
     const copy = 'x (conflict b 2026-01-02).txt';
     expect(joined.conflicts).toEqual([{ path: 'x.txt', kind: 'content', kept: [copy] }]);
     expect(Object.keys(recordsOf(two.past, joined))).toEqual([copy, 'x.txt']);
@@ -62,7 +62,7 @@ describe('joining two commits', () => {
     using two = new Two();
     const one = two.commit('a', [], { same: file(1, 'same'), mine: file(2) });
     const other = two.commit('b', [], { same: file(3, 'same'), theirs: file(4), [own('e')]: { v: 1, id: file(5).id, type: 'dir', mode: '0755' } }); // biome-ignore format: long
-    const joined = join(two.past.repo.history, one, other);
+    const joined = join(new Overlay(two.past.repo.history), one, other);
     expect(joined.bases).toEqual([]);
     const records = recordsOf(two.past, joined);
     expect(Object.keys(records)).toEqual([own('e'), 'mine', 'same', 'theirs']);
@@ -82,10 +82,10 @@ describe('joining two commits', () => {
     const { history } = two.past.repo;
     const { z: _z, ...rest } = both;
     const moved = two.commit('b', [theirs], { ...rest, w: file(3) });
-    const joined = join(history, mine, moved);
+    const joined = join(new Overlay(history), mine, moved);
     expect(joined.bases).toEqual([left, right]);
     expect(recordsOf(two.past, joined)).toEqual({ x: file(1, 'third'), y: file(2, 'right'), w: file(3) });
-    expect(join(history, moved, mine).commit).toBe(joined.commit);
+    expect(join(new Overlay(history), moved, mine).commit).toBe(joined.commit);
     // What the virtual base has of its own is not among the new objects.
     expect(joined.objects.count).toBe(2);
     expect(joined.conflicts).toEqual([]);
@@ -99,8 +99,8 @@ describe('joining two commits', () => {
     const one = two.commit('a', [left, right], { x: file(1, 'edited'), y: file(2) });
     const other = two.commit('b', [right, left], { y: file(2) });
     const { history } = two.past.repo;
-    const joined = join(history, one, other);
-    expect(join(history, other, one).commit).toBe(joined.commit);
+    const joined = join(new Overlay(history), one, other);
+    expect(join(new Overlay(history), other, one).commit).toBe(joined.commit);
     // The virtual base keeps the edit, so that only the deletion is news.
     expect(joined.bases).toEqual([left, right]);
     expect(Object.keys(recordsOf(two.past, joined))).toEqual(['y']);

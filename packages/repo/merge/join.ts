@@ -7,7 +7,7 @@ import {
   mergeTrees,
   type SideNumber,
 } from '@bk/core';
-import { type HistoryReader, type ObjectReader, type ObjectSink, Overlay } from '@bk/store';
+import { type ObjectReader, type ObjectSink, Overlay } from '@bk/store';
 import { recordReader } from '../history/differences.ts';
 import { graphOf } from '../history/graph.ts';
 import { type MergeTrees, mergeInput, treeFacts } from './trees.ts';
@@ -26,11 +26,12 @@ export interface Joined {
   readonly objects: Overlay;
 }
 
-/** Merges two commits, in memory. The same whichever of the two comes first. */
-export function join(history: HistoryReader, one: GitId, other: GitId): Joined {
-  const joining = new Joining(history);
-  const objects = new Overlay(history);
-  return { ...joining.join(sorted(one, other), objects), objects };
+/**
+ * Merges two commits, in memory. The same whichever of the two comes first.
+ * @param objects where new objects go; commits may be among them already
+ */
+export function join(objects: Overlay, one: GitId, other: GitId): Joined {
+  return { ...new Joining(objects).join(sorted(one, other), objects), objects };
 }
 
 function sorted(one: GitId, other: GitId): readonly [GitId, GitId] {
@@ -42,8 +43,8 @@ class Joining {
   readonly #virtual: Overlay;
   readonly #read: ReturnType<typeof recordReader>;
 
-  constructor(history: HistoryReader) {
-    this.#virtual = new Overlay(history);
+  constructor(objects: Overlay) {
+    this.#virtual = new Overlay(objects);
     this.#read = recordReader(this.#virtual);
   }
 

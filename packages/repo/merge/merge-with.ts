@@ -1,21 +1,25 @@
 import {
   type Applied,
   BkError,
+  type Correspondence,
   type GitId,
   type MergeConflict,
   mergeBases,
   type PathProblem,
 } from '@bk/core';
-import { isAncestor } from '@bk/store';
+import { isAncestor, Overlay } from '@bk/store';
 import { type Advanced, type AdvanceOptions, advance } from '../advance/advance.ts';
 import type { Context } from '../context.ts';
 import { graphOf } from '../history/graph.ts';
 import type { Repository } from '../repository.ts';
 import { join } from './join.ts';
+import { correspondingFolders, type LaidOut, type LayoutOptions, layOut, readBoth } from './layout.ts';
 
 export interface MergeWithOptions extends Omit<AdvanceOptions, 'objects'> {
   /** Histories that have nothing in common are merged only if somebody asked for just that. */
   readonly mayBeUnrelated?: boolean;
+  /** Of histories that have nothing in common: which side's layout the other gets first. */
+  readonly layout?: 'ours' | 'theirs';
 }
 
 /** What a merge with one commit did, or in a dry run would do. */
@@ -35,6 +39,10 @@ export interface MergedOne {
   readonly missing: readonly PathProblem[];
   /** Left as they are, because they changed just then or something was in the way: they show as changes. */
   readonly left: readonly PathProblem[];
+  /** Of histories that had nothing in common: which of their folders are copies of ours. */
+  readonly correspondences?: readonly Correspondence[];
+  /** What was done first so that both have one layout. */
+  readonly layout?: LaidOut;
 }
 
 /** How a commit stands to the head here. */
@@ -64,9 +72,31 @@ export async function mergeWith(
   if (head === undefined || (standing !== 'diverged' && standing !== 'unrelated'))
     return told(repo, await advance(repo, theirs, options, context), options);
   if (standing === 'unrelated' && options.mayBeUnrelated !== true) throw unrelated();
-  const { objects, commit, parents, conflicts } = join(history, head, theirs);
+  if (standing === 'diverged' && options.layout !== undefined) throw related();
+  const objects = new Overlay(history);
+  const heads = { ours: head, theirs };
+  const met = standing === 'unrelated' ? meet(repo, { heads, objects, chosen: options.layout }, context) : {};
+  const { layout } = met;
+  const sides = layout === undefined ? heads : { ...heads, [layout.side]: layout.commit };
+  const { commit, parents, conflicts } = join(objects, sides.ours, sides.theirs);
   const advanced = await advance(repo, commit, { ...options, objects }, context);
-  return { ...told(repo, advanced, options), result: 'merged', parents, conflicts };
+  return { ...told(repo, advanced, options), result: 'merged', parents, conflicts, ...met };
+}
+
+/** What is to be said and done first where two histories meet for the first time. */
+function meet(
+  repo: Repository,
+  {
+    heads,
+    objects,
+    chosen,
+  }: Pick<LayoutOptions, 'heads' | 'objects'> & { chosen: 'ours' | 'theirs' | undefined },
+  context: Context,
+): Pick<MergedOne, 'correspondences' | 'layout'> {
+  const both = readBoth(objects, heads);
+  const told = { correspondences: correspondingFolders(both) };
+  const layout = chosen === undefined ? undefined : layOut(repo, { heads, both, chosen, objects }, context);
+  return layout === undefined ? told : { ...told, layout };
 }
 
 function told(
@@ -76,6 +106,12 @@ function told(
 ): MergedOne {
   const parents = history.has(commit) ? history.readCommit(commit).parents : [];
   return { ...advanced, commit: dryRun ? null : commit, parents, conflicts: [], left };
+}
+
+function related(): BkError {
+  return new BkError('usage', 'a layout can be chosen only where two histories meet for the first time', {
+    hint: 'these have been merged before: leave out --layout, what was moved on either side is known',
+  });
 }
 
 export function unrelated(): BkError {

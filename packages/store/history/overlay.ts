@@ -8,23 +8,30 @@ import { sortTreeEntries, type TreeEntry, treeBound, writeTree } from './tree-ob
 /** Takes new objects and says their names. */
 export type ObjectSink = Pick<PackWriter, 'addBlob' | 'addTree' | 'addCommit'>;
 
+/** What new objects lie over: a history, or others that are to become part of it. */
+export type Ground = ObjectReader & Pick<HistoryReader, 'hasPacked'>;
+
 /**
  * New objects over a history, in memory: they can be read at once, and become part of the history only by `writeTo`.
  * What the history's packs have already is not held.
  */
-export class Overlay implements ObjectReader, ObjectSink {
-  readonly #below: HistoryReader;
+export class Overlay implements Ground, ObjectSink {
+  readonly #below: Ground;
   readonly #blobs = new Map<GitId, string>();
   readonly #trees = new Map<GitId, readonly TreeEntry[]>();
   readonly #commits = new Map<GitId, CommitObject>();
 
-  constructor(below: HistoryReader) {
+  constructor(below: Ground) {
     this.#below = below;
   }
 
   /** Objects that are not in the history. */
   get count(): number {
     return this.#blobs.size + this.#trees.size + this.#commits.size;
+  }
+
+  hasPacked(id: GitId): boolean {
+    return this.#blobs.has(id) || this.#trees.has(id) || this.#commits.has(id) || this.#below.hasPacked(id);
   }
 
   addBlob(content: string): GitId {
