@@ -105,6 +105,13 @@ export const FOLDERS: readonly MergeCase[] = [
     tree: { 'y/b': '1 b', 'y/c': '2 c', 'z/n': '3 n', 'z/new': '4 w' },
   },
   {
+    name: 'a described folder moved here and another made in its old place, described anew and added to there: by its id',
+    base: { z: '9 dir entity=album title=T', 'z/b': '1 b', 'z/c': '2 c' },
+    a: { y: '9 dir entity=album title=T', 'y/b': '1 b', 'y/c': '2 c', 'z/new': '4 w' },
+    b: { z: '9 dir entity=album title=U', 'z/b': '1 b', 'z/c': '2 c', 'z/n': '3 n' },
+    tree: { y: '9 dir entity=album title=U', 'y/b': '1 b', 'y/c': '2 c', 'y/n': '3 n', 'z/new': '4 w' },
+  },
+  {
     name: 'folders swapped here, a file added to each there: each follows its own',
     base: { 'p/a': '1 a', 'p/b': '2 b', 'q/c': '3 c', 'q/d': '4 d' },
     a: { 'q/a': '1 a', 'q/b': '2 b', 'p/c': '3 c', 'p/d': '4 d' },

@@ -140,7 +140,7 @@ function strongest(targets: ReadonlyMap<RepoPath, Vote>): FolderMove | undefined
 
 /**
  * A folder that is still there although its objects left is not the one that they went to, unless another folder came
- * to its place, or what is there goes with the folder around it.
+ * to its place, or its own record went with them, or what is there goes with the folder around it.
  */
 function settleOccupied(moves: Map<RepoPath, FolderMove>, side: SideNumber, ground: Ground): void {
   const occupied = new Set([...moves.keys()].filter((folder) => ground.isFolder(side, folder)));
@@ -152,6 +152,11 @@ function settleOccupied(moves: Map<RepoPath, FolderMove>, side: SideNumber, grou
     const siblings = inside.get(parentOf(folder));
     if (siblings === undefined) inside.set(parentOf(folder), [folder]);
     else siblings.push(folder);
+  }
+  const recordMoves = new Map<RepoPath, RepoPath>();
+  for (const { base, sides } of ground.records) {
+    const now = sides[side];
+    if (base !== undefined && now !== undefined) recordMoves.set(base.path, now.path);
   }
   const waiting = [...occupied];
   const stays = (folder: RepoPath): void => {
@@ -168,6 +173,7 @@ function settleOccupied(moves: Map<RepoPath, FolderMove>, side: SideNumber, grou
     const above = moves.get(parentOf(folder));
     const isCarried = above?.to === parentOf(move.to) && nameOf(folder) === nameOf(move.to);
     if (isCarried) continue;
-    if ((comers.get(folder) ?? 0) === 0 || ground.holdsUntouched(folder)) stays(folder);
+    const isReplaced = (comers.get(folder) ?? 0) > 0 || recordMoves.get(folder) === move.to;
+    if (!isReplaced || ground.holdsUntouched(folder)) stays(folder);
   }
 }

@@ -112,6 +112,11 @@ export function learnDerived(
   for (const id of ids) for (const content of [...contents, 'dir']) idOf(`${nameOfId(id)}+${content}`);
 }
 
+/** UUIDv5. */
+export function isDerivedId(id: ObjectId): boolean {
+  return id.charAt(14) === '5';
+}
+
 function isPlainId(id: ObjectId): boolean {
   return id.endsWith('-8000-000000000000');
 }
