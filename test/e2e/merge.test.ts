@@ -219,6 +219,27 @@ describe('merge', () => {
     sound(laptop);
   });
 
+  test('sync merges by the way, says so, and sends the result', () => {
+    const { laptop, desktop, old } = family(small);
+    write(laptop, 'notes/todo.txt', 'of the laptop', MONDAY);
+    move(laptop, 'music/album', 'records');
+    write(desktop, 'notes/todo.txt', 'of the desktop', TUESDAY);
+    commit(desktop);
+    bk(['-C', laptop, 'fetch']);
+    const plan = run(['-C', laptop, 'sync', '--dry-run']);
+    expect(plan).toMatchObject({ code: 0, stdout: expect.stringMatching(/^desktop {2}would be merged: /m) });
+    const told = run(['-C', laptop, 'sync', '-m', 'records']);
+    expect(told.code).toBe(1);
+    expect(told.stdout).toMatch(/^desktop {2}merged as [0-9a-f]{10}, 1 new, 1 updated, .*; moved to/m);
+    expect(told.stdout).toContain('modified  notes/todo.txt');
+    expect(told.stdout).toContain('    kept: notes/todo (conflict laptop 2026-05-11).txt\nnext: ');
+    alike(laptop, desktop, old);
+    expect(run(['-C', laptop, 'sync'])).toMatchObject({
+      code: 0,
+      stdout: expect.not.stringContaining('conflict'),
+    });
+  });
+
   test('says what it was given wrongly', () => {
     const { laptop } = family(small);
     const said = (...args: string[]) => {
