@@ -1,5 +1,8 @@
+import fs from 'node:fs';
 import path from 'node:path';
+
 import { describe, expect, test } from 'vitest';
+import { bytePath, writeAt } from '../../fixtures/byte-path.ts';
 import { editSmallTree, smallTree } from '../../fixtures/small-tree.ts';
 import { parentsDrawn } from '../../packages/cli/graph.fixture.ts';
 import { type Answer, bk, errorOf, run } from '../support/bk.ts';
@@ -238,6 +241,31 @@ describe('merge', () => {
       code: 0,
       stdout: expect.not.stringContaining('conflict'),
     });
+  });
+
+  test('names of any bytes stay what they are, and are told so that they can be given back', () => {
+    const name = 'd\xff\nx/f\xfe.txt';
+    const { laptop, desktop } = family((root) => {
+      smallTree(root);
+      writeAt(root, name, 'before');
+    });
+    for (const [root, time] of [
+      [laptop, MONDAY],
+      [desktop, TUESDAY],
+    ] as const) {
+      writeAt(root, name, `of ${path.basename(root)}`);
+      fs.utimesSync(bytePath(root, name), time, time);
+      commit(root);
+    }
+    const kept = 'd%FF%0Ax/f%FE (conflict laptop 2026-05-11).txt';
+    expect(merge(laptop, ['desktop'], 1).conflicts).toEqual([
+      { path: 'd%FF%0Ax/f%FE.txt', kind: 'content', kept: [kept], encoded: true },
+    ]);
+    const told = run(['-C', laptop, 'conflicts']).stdout;
+    expect(told).toContain('d\\xff\\nx/f\\xfe.txt  changed on both sides');
+    bk(['-C', laptop, '--encoded', 'resolve', kept], { expect: [0] });
+    expect(fs.readFileSync(bytePath(laptop, name), 'utf8')).toBe('of laptop');
+    sound(laptop);
   });
 
   test('says what it was given wrongly', () => {
