@@ -64,7 +64,10 @@ export function advancedRows(given: Advancing): IndexUpdate {
     ...change.before.folders.map(({ path }) => path).filter((path) => !put.has(path)),
     ...rows.left.filter((path) => !put.has(path)),
   ];
-  const departed = departedSince(repo.history, given.from, to, repo.config.id);
+  const departed = departedSince(repo.history, {
+    ...{ from: given.from, to, own: repo.config.id },
+    listed: (id) => repo.index.departed.committed(id),
+  });
   return {
     head: to,
     put,
@@ -72,7 +75,7 @@ export function advancedRows(given: Advancing): IndexUpdate {
     files: repo.index.files + change.after.files.length - change.before.files.length,
     clearPending: true,
     departed: heldFromNow(given, departed.rows),
-    returned: departed.returned,
+    withdrawn: departed.withdrawn,
   };
 }
 

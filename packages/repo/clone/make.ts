@@ -224,7 +224,8 @@ export class Cloning {
     IndexDb.discard(layout.index);
     const index = IndexDb.open(layout.index);
     try {
-      const departed = departedSince(history, firstOf(history, commit), commit, repo.config.id).rows;
+      const since = { from: firstOf(history, commit), to: commit, own: repo.config.id };
+      const departed = departedSince(history, since).rows;
       index.write({ head: commit, put: copied.rows(observedNs), files, departed });
     } finally {
       index.close();

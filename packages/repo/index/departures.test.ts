@@ -1,6 +1,4 @@
-import type { GitId, Rec } from '@bk/core';
-import { type DepartedRow, isAncestor } from '@bk/store';
-import fc from 'fast-check';
+import { ARRIVAL_UNKNOWN, type GitId, type ObjectId } from '@bk/core';
 import { describe, expect, test } from 'vitest';
 import { file, folder, idOf, type MadePast, newPast, own } from '../past.fixture.ts';
 import { departedSince } from './departures.ts';
@@ -12,11 +10,15 @@ const kept = {
   message: 'm\n\nBk-Repository: 0190a1b2-c3d4-7e5f-8a6b-000000000000 here\nBk-Deletions: kept\n',
 };
 
+/** From a commit on, when all is known of the time before it. */
 function told(past: MadePast, from?: GitId) {
-  const { rows, returned, continues } = departedSince(past.repo.history, from, past.repo.head);
+  const { history, head: to } = past.repo;
+  const before = from === undefined ? [] : departedSince(history, { from: undefined, to: from }).rows;
+  const listed = (id: ObjectId) => before.filter((row) => row.id === id);
+  const { rows, withdrawn, continues } = departedSince(history, { from, to, listed });
   return {
     rows: rows.map(({ path, reason, confirmed: said, id, commit }) => [path, reason, said, id, commit]),
-    returned,
+    withdrawn: withdrawn.map(({ path }) => path),
     continues,
   };
 }
@@ -33,7 +35,7 @@ describe('what left the head', () => {
         ['b', 'replaced', false, idOf(2), first],
         ['d/e', 'deleted', false, idOf(4), second],
       ],
-      returned: expect.not.arrayContaining([idOf(1)]),
+      withdrawn: [],
       continues: true,
     });
     expect(told(past, first).rows).toEqual([['d/e', 'deleted', false, idOf(4), second]]);
@@ -52,14 +54,15 @@ describe('what left the head', () => {
     using past = newPast();
     past.commit({ a: file(1), b: file(2) });
     const edit = past.commit({ a: file(1, 'second'), b: file(2) });
-    past.commit({}, confirmed);
+    const away = past.commit({}, confirmed);
     const back = past.commit({ a: file(1, 'second'), 'x/b': file(2) });
     expect(told(past).rows).toEqual([['a', 'replaced', false, idOf(1), edit]]);
-    expect(told(past, edit).returned).toEqual(expect.arrayContaining([idOf(1), idOf(2)]));
+    expect(told(past, edit)).toEqual({ rows: [], withdrawn: [], continues: true });
+    expect(told(past, away)).toEqual({ rows: [], withdrawn: ['a', 'b'], continues: true });
     const again = past.commit({ a: file(1, 'second') }, kept);
     expect(told(past, back)).toMatchObject({
       rows: [['x/b', 'deleted', false, idOf(2), again]],
-      returned: [],
+      withdrawn: [],
     });
     expect(told(past).rows).toEqual([
       ['a', 'replaced', false, idOf(1), edit],
@@ -119,7 +122,7 @@ describe('what left the head', () => {
     );
     const merge = past.commit({}, { parents: [ours, theirs] });
     const arrivals = (own?: string) => {
-      const { rows } = departedSince(past.repo.history, undefined, merge, own);
+      const { rows } = departedSince(past.repo.history, { from: undefined, to: merge, own });
       return rows
         .map(({ path, reason, confirmed: said, arrivedSec, commit }) =>
           [path, reason, said ? 'confirmed' : 'kept', arrivedSec ?? 'here', commit].join(' '),
@@ -137,58 +140,74 @@ describe('what left the head', () => {
     expect(arrivals().filter((row) => row.includes('here'))).toEqual([]);
   });
 
-  test('however far an index had come: it knows the same as one that is made anew', () => {
-    const steps = fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(4), fc.nat()), { minLength: 3, maxLength: 9 });
-    fc.assert(
-      fc.property(steps, (list) => {
-        using past = newPast();
-        const commits: { id: GitId; has: Record<string, Rec>; known: Record<string, Rec> }[] = [];
-        const add = (has: Record<string, Rec>, known: Record<string, Rec>, parents: GitId[]): void =>
-          void commits.push({ id: past.commit(has, { parents }), has, known: { ...known, ...has } });
-        add({ f0: file(0), f1: file(1), f2: file(2) }, {}, []);
-        for (const [which, second, how, what] of list) {
-          const one = commits[which % commits.length]!;
-          const has = { ...one.has };
-          const keys = Object.keys(one.known).sort();
-          const key = keys[what % keys.length]!;
-          if (how === 0) delete has[key];
-          else if (how === 1)
-            has[key] = { ...one.known[key]!, ...file(Number(key.slice(1)), `edit ${commits.length}`) };
-          else if (how === 2) has[key] = one.known[key]!;
-          else if (how === 3) has[`f${10 + commits.length}`] = file(10 + commits.length);
-          const other = commits[second % commits.length]!;
-          if (how < 4 || other === one) add(has, one.known, [one.id]);
-          else {
-            const joined: Record<string, Rec> = {};
-            const all = [...new Set([...Object.keys(one.has), ...Object.keys(other.has)])].sort();
-            all.forEach((name, i) => {
-              const record = ((what >> i) & 1) === 0 ? one.has[name] : other.has[name];
-              if (record !== undefined) joined[name] = record;
-            });
-            add(joined, { ...one.known, ...other.known }, [one.id, other.id]);
-          }
-        }
-        const { history } = past.repo;
-        const to = commits.at(-1)!;
-        const all = departedSince(history, undefined, to.id).rows;
-        const ids = (records: Record<string, Rec>) => Object.values(records).map((record) => record.id);
-        const gone = new Set(
-          commits.filter(({ id }) => isAncestor(history, id, to.id)).flatMap(({ has }) => ids(has)),
-        );
-        for (const id of ids(to.has)) gone.delete(id);
-        expect(new Set(all.filter(({ reason }) => reason === 'deleted').map(({ id }) => id))).toEqual(gone);
-        for (const { id } of commits) {
-          if (!isAncestor(history, id, to.id)) continue;
-          const { rows, returned } = departedSince(history, id, to.id);
-          const before = departedSince(history, undefined, id).rows.filter(
-            (row) => row.reason === 'replaced' || !returned.includes(row.id),
-          );
-          const key = (row: DepartedRow) => `${row.id} ${row.record} ${row.commit} ${row.reason}`;
-          expect(new Set([...before, ...rows].map(key))).toEqual(new Set(all.map(key)));
-        }
-      }),
-      { numRuns: 40 },
+  test('edited and deleted on one side, edited on the other: the version that only the deletion knew was replaced', () => {
+    using past = newPast();
+    const base = past.commit({ a: file(1) });
+    const edited = past.commit({ a: file(1, 'mine') });
+    const gone = past.commit({}, kept);
+    const theirs = past.commit({ a: file(1, 'theirs') }, { parents: [base] });
+    const merge = past.commit({ a: file(1, 'theirs') }, { parents: [gone, theirs] });
+    const mine = ['a', 'replaced', false, idOf(1), gone];
+    expect(told(past).rows.filter(([, , , , commit]) => commit !== theirs)).toEqual([
+      ['a', 'replaced', false, idOf(1), edited],
+      mine,
+    ]);
+    expect(told(past, gone)).toMatchObject({ rows: expect.arrayContaining([mine]), withdrawn: [] });
+    const row = departedSince(past.repo.history, { from: undefined, to: merge, own: idOf(0) }).rows.find(
+      ({ commit }) => commit === gone,
     );
+    // Not before the time from when the other content came.
+    expect(row).toMatchObject({ blake3: file(1, 'mine').blake3, arrivedSec: ARRIVAL_UNKNOWN });
+  });
+
+  test.each([confirmed, kept])(
+    'deleted there, moved here: listed under both paths, on the word of who deleted it',
+    (said) => {
+      using past = newPast();
+      const base = past.commit({ 'd/a': file(1), 'd/b': file(2), 'd/c': file(3) });
+      const theirs = past.commit({ 'd/b': file(2, 'edit'), 'd/c': file(3) }, said);
+      const ours = past.commit({ 'e/a': file(1), 'e/b': file(2), 'e/c': file(3) }, { parents: [base] });
+      for (const parents of [
+        [ours, theirs],
+        [theirs, ours],
+      ]) {
+        const merge = past.commit({ 'e/b': file(2, 'edit'), 'e/c': file(3) }, { parents });
+        const all = [
+          ['d/a', 'deleted', said === confirmed, idOf(1), theirs],
+          ['d/b', 'replaced', false, idOf(2), theirs],
+          ['e/a', 'deleted', said === confirmed, idOf(1), merge],
+          ['e/b', 'replaced', false, idOf(2), merge],
+        ];
+        const sorted = (from?: GitId) => told(past, from).rows.sort((x, y) => (x[0]! < y[0]! ? -1 : 1));
+        expect(sorted()).toEqual(all);
+        expect(sorted(ours)).toEqual(all);
+        expect(sorted(theirs)).toEqual(all.slice(2));
+      }
+    },
+  );
+
+  test('objects that became one live on as it', () => {
+    using past = newPast();
+    const ours = past.commit({ a: file(1, 'same'), b: file(2, 'mine') });
+    const theirs = past.commit(
+      { a: file(5, 'same'), b: file(6, 'theirs'), c: file(7, 'x') },
+      { parents: [] },
+    );
+    const gone = past.commit(
+      { a: file(5, 'same'), b: file(6, 'theirs') },
+      { ...confirmed, parents: [theirs] },
+    );
+    const merge = past.commit(
+      {
+        a: file(1, 'same', { was: [idOf(5)] }),
+        b: file(2, 'theirs', { was: [idOf(6)] }),
+        c: file(3, 'x', { was: [idOf(7)] }),
+      },
+      { parents: [ours, gone] },
+    );
+    const rows = [['b', 'replaced', false, idOf(2), merge]];
+    expect(told(past).rows).toEqual(rows);
+    expect(told(past, gone)).toEqual({ rows, withdrawn: ['c'], continues: true });
   });
 
   test('an object that became part of another did not leave; a content that did not stay with it did', () => {
@@ -205,7 +224,7 @@ describe('what left the head', () => {
 
   test('nothing, of no history', () => {
     using past = newPast();
-    expect(told(past)).toEqual({ rows: [], returned: [], continues: true });
+    expect(told(past)).toEqual({ rows: [], withdrawn: [], continues: true });
     const first = past.commit({ a: file(1) });
     past.repo.head = undefined;
     expect(told(past, first).continues).toBe(false);

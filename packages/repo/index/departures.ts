@@ -1,166 +1,158 @@
 import {
   ARRIVAL_UNKNOWN,
-  DIRECTORY_RECORD,
   type GitId,
   mergeBases,
-  nameOf,
   type ObjectId,
-  parentOf,
   parseCommitMessage,
   parseMode,
   parseMtime,
-  parseRecord,
   type Rec,
-  type RepoPath,
 } from '@bk/core';
-import {
-  type CommitObject,
-  type DepartedRow,
-  type HistoryReader,
-  isAncestor,
-  type OneSided,
-  recordsOfOne,
-  type TreeFile,
-} from '@bk/store';
+import type { CommitObject, DepartedRow, HistoryReader } from '@bk/store';
 import { commitsBetween, graphOf } from '../history/graph.ts';
+import { backIn, type Left, leftIn, stepsTo, versionOf } from './left-versions.ts';
 
 export interface Departures {
+  /** To be listed; some in place of what was listed until now. */
   readonly rows: readonly DepartedRow[];
-  /** Objects that were deleted before and live again. */
-  readonly returned: readonly ObjectId[];
+  /** Deletions that are listed no more: their objects live again as they were. */
+  readonly withdrawn: readonly DepartedRow[];
   /** `from` leads to `to` (or there was none): what was known of the time before it holds. */
   readonly continues: boolean;
+}
+
+export interface DepartureQuery {
+  /** The commit of which all is known; undefined: nothing is. */
+  readonly from: GitId | undefined;
+  readonly to: GitId | undefined;
+  /** Id of this repository: what others let go of arrived here, when nobody says (rule 12). */
+  readonly own?: string | undefined;
+  /** What is listed so far of an object. */
+  readonly listed?: (id: ObjectId) => readonly DepartedRow[];
 }
 
 /**
  * What left the head between two commits, read from the history: for an index that missed commits or has to be made
  * anew, which finds the same. Which side of a merge was here is no question: what either side let go of counts, in the
- * commit that let it go, and at the merge what only the merge gave up. If `from` does not lead to `to`, everything since
- * the first commit.
- * @param own id of this repository: what others let go of arrived here, when nobody says (rule 12)
+ * commit that let it go, and at the merge what only the merge gave up, or took from a side that had it at another path or
+ * with another mode than the one that let it go. If `from` does not lead to `to`, everything since the first commit.
  */
-export function departedSince(
-  history: HistoryReader,
-  from: GitId | undefined,
-  to: GitId | undefined,
-  own?: string,
-): Departures {
-  const rows = new Departed(history);
-  const returned = new Set<ObjectId>();
-  const { commits, continues } = commitsBetween(history, from, to);
+export function departedSince(history: HistoryReader, query: DepartureQuery): Departures {
+  const { commits, continues } = commitsBetween(history, query.from, query.to);
+  const departed = new Departed(history, continues ? query.listed : undefined);
   for (const commit of commits) {
     const steps = stepsTo(history, commit);
-    for (const { gone, came } of steps)
-      for (const id of came.keys()) {
-        if (gone.has(id)) continue;
-        returned.add(id);
-        rows.comeBack(id, commit.id);
-      }
-    const listed = new Set<string>();
-    for (const { gone, successor, lost } of steps)
-      for (const [id, { path, record, rec }] of gone) {
-        const after = successor(id);
-        if (after !== undefined && after.rec.blake3 === rec.blake3) continue;
-        if (after === undefined) returned.delete(id);
-        const version = versionOf(rec);
-        if (lost.has(version) || listed.has(version)) continue;
-        listed.add(version);
-        rows.add(departedRow({ path, record, rec, commit, replaced: after !== undefined, own }));
+    for (const step of steps)
+      for (const [id, now] of backIn(step)) departed.comeBack(id, { now: now.rec, commit: commit.id });
+    const told = new Set<string>();
+    const maker = makerOf(commit, query.own);
+    for (const step of steps)
+      for (const left of leftIn(step)) {
+        const version = versionOf(left.rec);
+        const row = departedRow(left, maker);
+        if (told.has(version) || departed.tells(row, left.since)) continue;
+        told.add(version);
+        const confirmed = left.since.length > 0 && departed.isConfirmed(row);
+        departed.add(confirmed ? { ...row, confirmed } : row);
       }
   }
-  return { rows: rows.all(), returned: [...returned], continues };
+  return { ...departed.result(), continues };
 }
 
-/** From one parent of a commit to the commit. */
-interface Step extends Comparison {
-  /** Versions that another parent's side let go of before: they are listed there. */
-  readonly lost: ReadonlySet<string>;
-}
-
-function stepsTo(history: HistoryReader, { parents, tree }: CommitObject): Step[] {
-  if (parents.length < 2)
-    return [{ ...compare(history, treeOf(history, parents[0]), tree), lost: new Set() }];
-  return parents.map((parent) => {
-    const others = parents.filter((other) => other !== parent);
-    const lost = new Set(others.flatMap((other) => lostOnTheWay(history, parent, other)));
-    return { ...compare(history, treeOf(history, parent), tree), lost };
-  });
-}
-
-/** Versions that both sides had once, and one of them has no more. */
-function lostOnTheWay(history: HistoryReader, has: GitId, lacks: GitId): string[] {
-  return mergeBases(graphOf(history), has, lacks).flatMap((base) => {
-    const { gone, successor } = compare(history, treeOf(history, base), history.readCommit(lacks).tree);
-    const lost = [...gone.values()].filter(({ rec }) => successor(rec.id)?.rec.blake3 !== rec.blake3);
-    return lost.map(({ rec }) => versionOf(rec));
-  });
-}
-
-function versionOf({ id, blake3 }: Rec): string {
-  return `${id} ${blake3 ?? ''}`;
-}
-
-function treeOf(history: HistoryReader, commit: GitId | undefined): GitId | undefined {
-  return commit === undefined ? undefined : history.readCommit(commit).tree;
+/** A version that left. */
+interface Listed {
+  readonly row: DepartedRow;
+  /** Was listed until now. */
+  readonly known: boolean;
+  /** Its object lives again in a later commit: as it was, or with another content. */
+  back?: 'same' | 'other';
 }
 
 /** Versions that left, by object. */
 class Departed {
   readonly #history: HistoryReader;
-  readonly #rows = new Map<ObjectId, DepartedRow[]>();
+  readonly #known: (id: ObjectId) => readonly DepartedRow[];
+  readonly #listed = new Map<ObjectId, Listed[]>();
+  readonly #descends = new Map<string, boolean>();
 
-  constructor(history: HistoryReader) {
+  constructor(history: HistoryReader, known: (id: ObjectId) => readonly DepartedRow[] = () => []) {
     this.#history = history;
+    this.#known = known;
   }
 
   add(row: DepartedRow): void {
-    const others = this.#rows.get(row.id);
-    if (others === undefined) this.#rows.set(row.id, [row]);
-    else others.push(row);
+    const listed = this.#of(row.id);
+    this.#listed.set(row.id, listed);
+    listed.push({ row, known: false });
   }
 
-  /** Its deletion before that commit is no longer listed; versions of it that were replaced are. */
-  comeBack(id: ObjectId, inCommit: GitId): void {
-    const rows = this.#rows.get(id);
-    if (rows === undefined) return;
-    const stays = ({ reason, commit }: DepartedRow): boolean =>
-      reason === 'replaced' || !isAncestor(this.#history, commit, inCommit);
-    this.#rows.set(id, rows.filter(stays));
+  /** Its deletions before that commit are none any more; versions of it that were replaced stay listed. */
+  comeBack(id: ObjectId, { now, commit }: { readonly now: Rec; readonly commit: GitId }): void {
+    for (const listed of this.#of(id)) {
+      const { reason, blake3, commit: leftIn } = listed.row;
+      if (reason === 'replaced' || listed.back === 'same' || !this.#isAncestor(leftIn, commit)) continue;
+      listed.back = blake3 === undefined || blake3 === now.blake3 ? 'same' : 'other';
+    }
   }
 
-  all(): DepartedRow[] {
-    return [...this.#rows.values()].flat();
+  /** Whether just this is listed as having left since one of some commits. */
+  tells({ id, blake3, path, record, commit }: DepartedRow, since: readonly GitId[]): boolean {
+    if (since.length === 0) return false;
+    return this.#of(id).some(({ row }) => {
+      if (row.blake3 !== blake3 || row.path !== path || row.record !== record) return false;
+      return (
+        this.#isAncestor(row.commit, commit) && !since.every((base) => this.#isAncestor(row.commit, base))
+      );
+    });
+  }
+
+  /** Whether those who let go of this version before confirmed it: what a merge carries out, it does on their word. */
+  isConfirmed(row: DepartedRow): boolean {
+    if (row.reason === 'replaced') return false;
+    const before = this.#of(row.id)
+      .map((listed) => listed.row)
+      .filter(({ reason, blake3, commit }) => {
+        return reason === 'deleted' && blake3 === row.blake3 && this.#isAncestor(commit, row.commit);
+      });
+    const last = before.filter(
+      ({ commit }) =>
+        !before.some((other) => other.commit !== commit && this.#isAncestor(commit, other.commit)),
+    );
+    return last.length > 0 && last.every(({ confirmed }) => confirmed);
+  }
+
+  result(): Pick<Departures, 'rows' | 'withdrawn'> {
+    const rows: DepartedRow[] = [];
+    const withdrawn: DepartedRow[] = [];
+    for (const { row, known, back } of [...this.#listed.values()].flat()) {
+      if (back === 'other') rows.push(outlived(row));
+      else if (back === 'same' && known) withdrawn.push(row);
+      else if (back === undefined && !known) rows.push(row);
+    }
+    return { rows, withdrawn };
+  }
+
+  /** Kept only if there are any: most objects that come never left. */
+  #of(id: ObjectId): Listed[] {
+    const listed = this.#listed.get(id) ?? this.#known(id).map((row) => ({ row, known: true }));
+    if (listed.length > 0) this.#listed.set(id, listed);
+    return listed;
+  }
+
+  #isAncestor(one: GitId, of: GitId): boolean {
+    const key = `${one} ${of}`;
+    let known = this.#descends.get(key);
+    if (known === undefined) {
+      known = this.#history.has(one) && mergeBases(graphOf(this.#history), one, of)[0] === one;
+      this.#descends.set(key, known);
+    }
+    return known;
   }
 }
 
-interface Version {
-  readonly path: RepoPath;
-  readonly record: GitId;
-  readonly rec: Rec;
-}
-
-interface Comparison {
-  readonly gone: ReadonlyMap<ObjectId, Version>;
-  readonly came: ReadonlyMap<ObjectId, Version>;
-  /** What became of an object that is gone under its id: it may be part of another one now. */
-  readonly successor: (id: ObjectId) => Version | undefined;
-}
-
-/** A record that is only in another place is nothing that left: it is not read. */
-function compare(history: HistoryReader, before: GitId | undefined, after: GitId): Comparison {
-  const { gone, came } = recordsOfOne(history, before, after);
-  const versions = ({ records }: OneSided) =>
-    new Map(records.map((file) => versionAt(history, file)).map((version) => [version.rec.id, version]));
-  const now = versions(came);
-  const unified = new Map(
-    [...now.values()].flatMap((version) => (version.rec.was ?? []).map((id) => [id, version] as const)),
-  );
-  return { gone: versions(gone), came: now, successor: (id) => now.get(id) ?? unified.get(id) };
-}
-
-function versionAt(history: HistoryReader, { path, id }: TreeFile): Version {
-  const at = nameOf(path) === DIRECTORY_RECORD ? parentOf(path) : path;
-  return { path: at, record: id, rec: parseRecord(history.readBlobText(id)) };
+/** The object lives, with a content that came from elsewhere: what was a deletion is a version that was replaced. */
+function outlived(row: DepartedRow): DepartedRow {
+  return { ...row, reason: 'replaced', confirmed: false, arrivedSec: ARRIVAL_UNKNOWN };
 }
 
 /** What the record of a version says of it, in the columns of the table. */
@@ -176,16 +168,23 @@ export function recordedFacts(rec: Rec) {
   };
 }
 
-interface Departure extends Version {
+interface Maker {
   readonly commit: CommitObject;
-  readonly replaced: boolean;
-  readonly own: string | undefined;
+  readonly confirmed: boolean;
+  readonly isOwn: boolean;
 }
 
-function departedRow({ path, record, rec, commit, replaced, own }: Departure): DepartedRow {
+/** A merge has no trailer: what only it gave up was not let go of here. */
+function makerOf(commit: CommitObject, own: string | undefined): Maker {
   const { deletions, repository } = parseCommitMessage(commit.message);
-  // A merge has no trailer: what only it gave up was not let go of here.
   const isOwn = repository !== undefined && repository.id === own;
+  return { commit, confirmed: deletions === 'confirmed', isOwn };
+}
+
+function departedRow(
+  { path, record, rec, replaced }: Left,
+  { commit, confirmed, isOwn }: Maker,
+): DepartedRow {
   return {
     ...recordedFacts(rec),
     path,
@@ -194,7 +193,7 @@ function departedRow({ path, record, rec, commit, replaced, own }: Departure): D
     commit: commit.id,
     timeSec: commit.committer.timeSec,
     reason: replaced ? 'replaced' : 'deleted',
-    confirmed: !replaced && deletions === 'confirmed',
+    confirmed: !replaced && confirmed,
     ...(!isOwn && { arrivedSec: ARRIVAL_UNKNOWN }),
     released: false,
   };

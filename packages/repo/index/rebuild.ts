@@ -58,12 +58,14 @@ export function rebuildIndex(options: RebuildOptions): void {
   const { put, present, files } = rebuilding;
   const remove = index.paths().filter((path) => !present.has(path));
   if (rebuilding.anyAbsent || index.absent.any) settleFlags(put, index);
-  const departed = departedSince(history, index.head, head, options.repository);
+  const { rows, withdrawn, continues } = departedSince(history, {
+    ...{ from: index.head, to: head, own: options.repository },
+    listed: (id) => index.departed.committed(id),
+  });
   // What an index of another line says was deleted need not have been: an id that is alive must not come back.
-  const elsewhere = departed.continues ? [] : index.departed.all().map(({ id }) => id);
-  const returned = index.head === undefined ? [] : [...elsewhere, ...departed.returned];
+  const returned = continues ? [] : index.departed.all().map(({ id }) => id);
   const presence = options.own?.commit ?? null;
-  index.write({ head, presence, put, remove, files, departed: departed.rows, returned });
+  index.write({ head, presence, put, remove, files, departed: rows, withdrawn, returned });
 }
 
 /** What a readable index says is absent, by the path of the record's blob. */

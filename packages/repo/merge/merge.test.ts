@@ -1,6 +1,9 @@
 import fs from 'node:fs';
+import type { RepoPath } from '@bk/core';
 import { layoutOf } from '@bk/store';
 import { describe, expect, it } from 'vitest';
+import { recover } from '../recover.ts';
+import { safety } from '../safety.ts';
 import { a, b, both, c, clock, type Machine, mergeMeanwhile, start, threeMachines } from './merge.fixture.ts';
 
 threeMachines();
@@ -353,8 +356,10 @@ describe('merge, with care', () => {
     expect(b.read('application/src')).toBe('source');
   });
 
-  it('rule 12: what a merge deletes or replaces is in the net, unconfirmed, from now on', async () => {
+  it('rule 12: what a merge deletes or replaces is in the net, held from now on', async () => {
     await start(small, b);
+    b.mv('docs', 'papers');
+    await b.commit();
     fs.unlinkSync(a.at('docs/a'));
     a.save('docs/b', 'replaced');
     await a.commit({ deletions: 'confirmed' });
@@ -364,14 +369,24 @@ describe('merge, with care', () => {
     const { result } = await b.merge(a);
     expect(result).toBe('merged');
     const rows = await b.with((repo) => repo.index.departed.all());
+    // Under the path it had there, and the one it had here.
     expect(rows.map(({ path, reason, confirmed }) => [path, reason, confirmed])).toEqual([
-      ['docs/a', 'deleted', false],
+      ['docs/a', 'deleted', true],
       ['docs/b', 'replaced', false],
+      ['papers/a', 'deleted', true],
+      ['papers/b', 'replaced', false],
     ]);
-    for (const { timeSec } of rows) expect(timeSec).toBeGreaterThan(clock.now - 1_000);
+    for (const { arrivedSec } of rows) expect(arrivedSec).toBeGreaterThan(clock.now - 1_000);
     await b.verifyAll();
     b.write('more', 'more');
     await b.commit({ deletions: 'confirmed' });
-    expect(await b.with((repo) => repo.index.departed.unreleased())).toHaveLength(2);
+    expect(await b.with((repo) => repo.index.departed.unreleased())).toHaveLength(4);
+    await b.with((repo) =>
+      recover(repo, { paths: ['papers/a' as RepoPath], to: `${b.base}/back` }, b.context),
+    );
+    expect(fs.readFileSync(`${b.base}/back/papers/a`, 'utf8')).toBe('text a');
+    clock.now += 30 * 86_400;
+    await b.with((repo) => safety(repo, { do: 'release' }, b.context));
+    expect(await b.with((repo) => repo.index.departed.unreleased())).toEqual([]);
   });
 });

@@ -146,6 +146,22 @@ describe('what left the head', () => {
     expect(index.departed.all()).toEqual([row(1)]);
   });
 
+  it('takes versions off the list, before others are put on it', () => {
+    written(row(1), row(2), row(3));
+    index.write({ withdrawn: [row(1), row(2)], departed: [row(2, { reason: 'replaced' })] });
+    expect(index.departed.all()).toEqual([row(2, { reason: 'replaced' }), row(3)]);
+  });
+
+  it('tells what commits let go of of one object, not what no commit ever had', () => {
+    const folder = row(1, { type: 'dir', blake3: undefined, record: git(60) });
+    const old = row(1, { reason: 'replaced', record: git(50), released: true });
+    const never = row(1, { blake3: hash('b'), commit: 'b'.repeat(40) as GitId, record: git(51) });
+    written(row(1), row(2), folder, old, never);
+    expect(index.departed.uncommitted()).toEqual([never]);
+    expect(new Set(index.departed.committed(id(1)))).toEqual(new Set([row(1), folder, old]));
+    expect(index.departed.committed(id(4))).toEqual([]);
+  });
+
   it('marks just those that were released', () => {
     const again = row(1, { commit: git(901) });
     written(row(1), again, row(2));

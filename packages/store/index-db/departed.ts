@@ -87,6 +87,7 @@ export class DepartedTable {
     CREATE INDEX IF NOT EXISTS departed_path ON departed (path);
   `;
   readonly #db: Database.Database;
+  #committed: Database.Statement<[string], Stored> | undefined;
 
   constructor(db: Database.Database) {
     this.#db = db;
@@ -169,6 +170,16 @@ export class DepartedTable {
 
   all(): DepartedRow[] {
     return guarded(() => this.#select<[]>(`TRUE ${ORDER}`).all()).map(departedRow);
+  }
+
+  /** Versions of one object that commits let go of. */
+  committed(id: ObjectId): DepartedRow[] {
+    return guarded(() => {
+      this.#committed ??= this.#select<[string]>(
+        `id = ? AND (blake3 IS NULL OR substr(blake3, 1, 20) <> gone_in) ${ORDER}`,
+      );
+      return this.#committed.all(id);
+    }).map(departedRow);
   }
 
   unreleased(): DepartedRow[] {

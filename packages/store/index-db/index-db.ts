@@ -36,8 +36,10 @@ export interface IndexUpdate {
   readonly clearPending?: boolean;
   readonly files?: number;
   readonly departed?: Iterable<DepartedRow>;
-  /** Objects that are back. */
+  /** Objects that are back, as they were. */
   readonly returned?: Iterable<ObjectId>;
+  /** Versions that are to be listed no more. */
+  readonly withdrawn?: readonly DepartedRow[];
 }
 
 /** A file that has a content: its inode when it was last seen (0n: not known) and its mtime. */
@@ -189,6 +191,7 @@ export class IndexDb {
         const wait = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO pending VALUES (?, ?)');
         for (const [path, known] of update.pending ?? []) wait.run(path, encodeRow(known));
         for (const id of update.returned ?? []) this.departed.forget(id);
+        this.departed.remove(update.withdrawn ?? []);
         for (const row of update.departed ?? []) this.departed.add(row);
         const set = db.prepare<[string, string]>('INSERT OR REPLACE INTO meta VALUES (?, ?)');
         if (update.head !== undefined) set.run('head', update.head);
