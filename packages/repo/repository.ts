@@ -224,7 +224,8 @@ export class Repository {
     if (isCopied(root, volume, true)) {
       // Under the old id still, which the presence has that tells what is not here by design; the stats in the index
       // are of other files.
-      this.reindex();
+      // What the original let go of came here with the copy.
+      this.reindex().departed.becomeArrivals();
       forgetLeases(this.layout);
       const { config, notice } = separated(this.layout, this.#config);
       this.#writeConfig(config);

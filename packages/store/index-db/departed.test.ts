@@ -160,6 +160,11 @@ describe('what left the head', () => {
     expect(index.departed.uncommitted()).toEqual([never]);
     expect(new Set(index.departed.committed(id(1)))).toEqual(new Set([row(1), folder, old]));
     expect(index.departed.committed(id(4))).toEqual([]);
+    index.departed.becomeArrivals();
+    const arrived = new Set(
+      index.departed.all().flatMap((one) => (one.arrivedSec === ARRIVAL_UNKNOWN ? one.record : [])),
+    );
+    expect(arrived).toEqual(new Set([row(1), row(2), folder, old].map(({ record }) => record)));
   });
 
   it('marks just those that were released', () => {

@@ -72,6 +72,8 @@ const ADDED = [
   ['arrived', 'INTEGER'],
 ] as const;
 
+/** Not what `restore` replaced, which no commit ever had. */
+const BY_COMMIT = '(blake3 IS NULL OR substr(blake3, 1, 20) <> gone_in)';
 const ORDER = 'ORDER BY path, time, id, record, gone_in';
 
 /** What left the head, found by content, by path or by object; rebuilt from the history by `reindex`. Times beyond 2262 fit no INTEGER of SQLite: mtimes are texts. */
@@ -163,6 +165,15 @@ export class DepartedTable {
     );
   }
 
+  /** Whatever commits of this repository let go of, they are another's from now on. */
+  becomeArrivals(): void {
+    guarded(() =>
+      this.#db
+        .prepare(`UPDATE departed SET arrived = ? WHERE arrived IS NULL AND ${BY_COMMIT}`)
+        .run(ARRIVAL_UNKNOWN),
+    );
+  }
+
   /** Versions that no commit ever had, which no history can tell: what `restore` replaced. */
   uncommitted(): DepartedRow[] {
     return guarded(() => this.#select<[]>(`substr(blake3, 1, 20) = gone_in ${ORDER}`).all()).map(departedRow);
@@ -175,9 +186,7 @@ export class DepartedTable {
   /** Versions of one object that commits let go of. */
   committed(id: ObjectId): DepartedRow[] {
     return guarded(() => {
-      this.#committed ??= this.#select<[string]>(
-        `id = ? AND (blake3 IS NULL OR substr(blake3, 1, 20) <> gone_in) ${ORDER}`,
-      );
+      this.#committed ??= this.#select<[string]>(`id = ? AND ${BY_COMMIT} ${ORDER}`);
       return this.#committed.all(id);
     }).map(departedRow);
   }
