@@ -101,8 +101,9 @@ describe('joining two commits', () => {
     const { history } = two.past.repo;
     const joined = join(new Overlay(history), one, other);
     expect(join(new Overlay(history), other, one).commit).toBe(joined.commit);
-    // The virtual base keeps the edit, so that only the deletion is news.
     expect(joined.bases).toEqual([left, right]);
-    expect(Object.keys(recordsOf(two.past, joined))).toEqual(['y']);
+    // One side kept what the virtual base has in dispute, the other gave it up: it stays, and is told (G26).
+    expect(Object.keys(recordsOf(two.past, joined))).toEqual(['x', 'y']);
+    expect(joined.conflicts).toEqual([{ path: 'x', kind: 'delete-edit', kept: [] }]);
   });
 });
