@@ -53,11 +53,12 @@ function sidesOf(objects: Placed['objects']): Named['on'] {
 }
 
 /**
- * Names of one folder that differ by case. Two that met are not both as one side has them, so it is enough to look at
- * the folders of what is not as the one side has it, of the side that is nearer to the result.
+ * Names of one folder that differ by case. Two that met are not both as one side has them, whichever side that is, so it
+ * is enough to look at the folders of what is not as the one has it that has more of it.
  */
 function groupsIn(all: readonly Named[]): Iterable<Named[]> {
-  const strangers = SIDES.map((side) => strangersTo(side, all)).sort((a, b) => a.length - b.length)[0] ?? [];
+  const [first, second] = SIDES.map((side) => all.filter(({ on }) => on[side] === undefined).length);
+  const strangers = strangersTo((first ?? 0) <= (second ?? 0) ? 0 : 1, all);
   const folders = new Set(strangers.map(({ path }) => parentOf(path)));
   const groups = new Map<string, Named[]>();
   if (folders.size === 0) return [];
@@ -81,7 +82,8 @@ function strangersTo(side: SideNumber, all: readonly Named[]): Named[] {
   return all.filter(({ path, on }) => {
     const old = on[side];
     if (old === undefined) return true;
-    const [folder, from] = [now(path), before(old)];
+    const folder = now(path);
+    const from = path === old ? folder : before(old);
     if (folder !== last.folder || from !== last.from) {
       const origin = origins.get(folder) ?? from;
       origins.set(folder, origin);
