@@ -43,7 +43,8 @@ describe('what a merge did', () => {
 
   test('then each change, without what is told elsewhere', () => {
     const changed = [change('added', 'copy'), change('deleted', 'old'), change('modified', 'new')];
-    expect(text(followed({ changed }), ['copy'])).toBe('modified  new  1.0 kB\ndeleted   old\n');
+    const moved = [{ from: path('a'), to: path('copy'), files: 1, file: true }] as const;
+    expect(text(followed({ moved, changed }), ['copy'])).toBe('modified  new  1.0 kB\ndeleted   old\n');
   });
 
   test('of many lines the others are counted, or told if wanted', () => {

@@ -18,7 +18,8 @@ export interface AppliedOptions {
 
 /** A line for whatever went the same way, then for each file or folder with what happened to it. */
 export function appliedText({ moved, changed }: Followed, { style, long, without }: AppliedOptions): string {
-  const { shown, hidden } = firstOf(moved, long);
+  const moves = moved.filter(({ file, to }) => !file || !without.has(to));
+  const { shown, hidden } = firstOf(moves, long);
   const rows = shown.map((group) => [style('cyan', 'moved'), movedText(group)]);
   if (hidden > 0) rows.push(moreRow(hidden, 'moved', style));
   const others = changed.filter(({ path }) => !without.has(path));

@@ -1,8 +1,10 @@
+import { BkError } from '@bk/core';
 import type { MergeOptions, MergeResult } from '@bk/repo';
 import { appliedText, countsOf, keptPaths, leftText, missingText } from '../applied.ts';
 import { conflictsText } from '../conflicts.ts';
+import { correspondencesText } from '../correspondences.ts';
 import { shortCommit } from '../exchanged.ts';
-import { table } from '../format.ts';
+import { count, counted, table } from '../format.ts';
 import type { Session } from '../session.ts';
 import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
@@ -17,6 +19,7 @@ export const merge = verb({
     ['bk merge', 'with all remotes, one after the other'],
     ['bk merge laptop --dry-run', 'say what would be done'],
     ['bk merge laptop --commit', 'commit what was changed here, first'],
+    ['bk merge old --layout ours', 'never met before: what old has too goes to where it is here, by renames'],
   ],
   options: (yargs) =>
     yargs
@@ -28,6 +31,11 @@ export const merge = verb({
         requiresArg: true,
         describe: 'with --commit: what was done',
       })
+      .option('layout', {
+        choices: ['ours', 'theirs'] as const,
+        requiresArg: true,
+        describe: 'at the first meeting of two collections: where equal files are to be',
+      })
       .option('allow-mass-delete', {
         type: 'boolean',
         describe: 'go on though very much is deleted or replaced',
@@ -36,13 +44,18 @@ export const merge = verb({
       .option('long', { type: 'boolean', describe: 'list every line, however many' }),
   async run(given, session) {
     const { merge } = await import('@bk/repo');
-    const { from, message } = given;
+    const { from, message, layout } = given;
+    if (layout !== undefined && from === undefined)
+      throw new BkError('usage', `--layout ${layout}: of which other collection?`, {
+        hint: 'name the remote: `bk merge NAME --layout ours`',
+      });
     const options: MergeOptions = {
       commit: given.commit === true,
       allowMassDelete: given['allow-mass-delete'] === true,
       dryRun: given['dry-run'] === true,
       ...(from !== undefined && { from }),
       ...(message !== undefined && { message }),
+      ...(layout !== undefined && { layout }),
     };
     const result = await merge(await session.open(), options, session.context);
     const printing = { dryRun: options.dryRun === true, long: given.long === true };
@@ -51,7 +64,7 @@ export const merge = verb({
   },
 });
 
-const PATHS = ['path', 'from', 'to', 'kept'];
+const PATHS = ['path', 'from', 'to', 'kept', 'ours', 'theirs'];
 
 function codeOf({ conflicts, missing, left, merged, committed }: MergeResult): number {
   const short = [conflicts, missing, left, committed?.unreadable ?? []].some((list) => list.length > 0);
@@ -72,6 +85,7 @@ function mergeText(done: MergeResult, session: Session, { dryRun, long }: Printi
   const news = [
     committed,
     table(done.merged.map((one) => [style('bold', safe(one.name)), headline(one, style, dryRun)])),
+    ...done.merged.map((one) => metText(one, { style, long, dryRun })),
     appliedText(done, { style, long, without }),
     counts === '' ? '' : `${counts}\n`,
   ];
@@ -93,3 +107,23 @@ function headline(one: MergeResult['merged'][number], style: Style, dryRun: bool
   }[result];
   return [done, ...why].join('; ');
 }
+
+/** What is to be said where two histories met for the first time. */
+function metText(
+  { name, correspondences = [], layout }: MergeResult['merged'][number],
+  { style, long, dryRun }: Printing & { readonly style: Style },
+): string {
+  const folders = correspondencesText(name, correspondences, { style, long });
+  if (layout === undefined) return folders === '' || !dryRun ? folders : `${folders}next: ${LAYOUT_HINT}\n`;
+  const { side, moved, unified } = layout;
+  const isTheirs = side === 'theirs';
+  const took = dryRun ? 'would take over' : 'took over';
+  const what = isTheirs
+    ? `${safe(name)} ${took} our layout`
+    : `this side ${took} the layout of ${safe(name)}`;
+  const one = `${count(unified)} one with ${isTheirs ? 'ours' : 'theirs'}`;
+  return `${folders}${what}: ${counted(moved, 'file')} moved, ${one}\n`;
+}
+
+const LAYOUT_HINT =
+  'with --layout ours, or theirs, equal files come to one place by renames; only this first merge can do that';
