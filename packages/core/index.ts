@@ -31,6 +31,7 @@ export * from './json.ts';
 export * from './listing.ts';
 export * from './merge/correspond.ts';
 export type { ContentAt } from './merge/folder-contents.ts';
+export { conflictNote } from './merge/conflict-name.ts';
 export * from './merge/graph.ts';
 export * from './merge/input.ts';
 export * from './merge/layout.ts';

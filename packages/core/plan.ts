@@ -106,6 +106,11 @@ export interface Transaction {
   readonly placing: 'link' | 'create';
   readonly steps: readonly Step[];
   readonly head?: HeadMove;
+  /**
+   * Whose files are placed, by name. Where one cannot have its path, because somebody's other file is there by then, it
+   * gets the name of a conflict beside it. Absent: it is not placed then.
+   */
+  readonly placedFor?: string;
 }
 
 /** What became of a step. Mismatches are values, not exceptions. */

@@ -62,7 +62,7 @@ export function applySteps(
   verb: string,
   steps: readonly Step[],
   ports: ApplyPorts,
-  head?: HeadMove,
+  { head, placedFor }: Pick<Transaction, 'head' | 'placedFor'> = {},
 ): ApplyResult {
   if (steps.length === 0) {
     if (head !== undefined) ports.moveHead?.(head);
@@ -70,7 +70,11 @@ export function applySteps(
   }
   const id = ports.newId();
   const folder = ports.makeStaging(id);
-  const { work, staged } = begin({ id, verb, steps, ...(head && { head }) }, ports, folder);
+  const { work, staged } = begin(
+    { id, verb, steps, ...(head && { head }), ...(placedFor !== undefined && { placedFor }) },
+    ports,
+    folder,
+  );
   const end = carryOut(work, ports);
   const results = work.results.map((result, n) => {
     const each = staged[n];
@@ -202,7 +206,7 @@ function adoptCaptured(work: Work, ports: ApplyPorts): void {
 /** Where the head follows all the same. */
 function failedSteps({ transaction, results }: Work): number[] {
   if (transaction.head === undefined) return [];
-  return results.flatMap(({ outcome }, n) => (outcome === 'conflict' || outcome === 'failed' ? [n] : []));
+  return results.flatMap(({ outcome }, n) => (outcome === 'done' ? [] : [n]));
 }
 
 /** After the tree is durable: what was captured is safe in the net before anything says that all is done. */

@@ -1,6 +1,20 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError, decodePath, type RepoPath, type Step, type StepResult, unescapeBytes } from '@bk/core';
+import {
+  BkError,
+  besideName,
+  conflictNote,
+  decodePath,
+  type EncodedName,
+  formatMtime,
+  joinPath,
+  nameOf,
+  parentOf,
+  type RepoPath,
+  type Step,
+  type StepResult,
+  unescapeBytes,
+} from '@bk/core';
 import { copyDescriptor, isContent, isDiskTrouble, split } from './stage.ts';
 import {
   codeOf,
@@ -37,11 +51,44 @@ export function put(work: Work, step: PuttingStep, n: number): StepResult {
       throw error;
     }
   }
+  const reason = problem ?? 'another file is there';
   if (step.otherwise !== undefined && putAt(work, step, n, step.otherwise)) {
     return { step, outcome: 'done-otherwise', path: step.otherwise };
   }
-  return conflict(step, problem ?? 'another file is there');
+  const beside = putBeside(work, step, n);
+  return beside === undefined
+    ? conflict(step, reason)
+    : { step, outcome: 'done-otherwise', path: beside, reason };
 }
+
+/** Somebody's file keeps the path; both are there. @returns undefined: nobody said whose it is, or its folder is not there */
+function putBeside(work: Work, step: PuttingStep, n: number): RepoPath | undefined {
+  const { placedFor } = work.transaction;
+  const parent = parentOf(step.path);
+  if (placedFor === undefined || openIfThere(work.tree, decodePath(parent)) === undefined) return undefined;
+  const refused = new Set<EncodedName>();
+  const isTaken = (name: EncodedName): boolean => {
+    const at = place(work, joinPath(parent, name));
+    const there = work.tree.look(at.folder, at.name);
+    const isOurs = there !== undefined && work.replaying && isPlaced(work, step, n, { at, there });
+    return refused.has(name) || (there !== undefined && !isOurs);
+  };
+  for (let tries = 0; tries < MOST_NAMES; tries++) {
+    const name = besideName(nameOf(step.path), conflictNote(placedFor, formatMtime(step.mtimeNs)), isTaken);
+    const path = joinPath(parent, name);
+    const at = place(work, path);
+    const there = work.tree.look(at.folder, at.name);
+    if (there !== undefined) {
+      settle(work, step, at, there);
+      return path;
+    }
+    if (putAt(work, step, n, path)) return path;
+    refused.add(name);
+  }
+  return undefined;
+}
+
+const MOST_NAMES = 100;
 
 /** What an interrupted run had placed already. */
 function placedBefore(work: Work, step: PuttingStep, n: number): StepResult | undefined {

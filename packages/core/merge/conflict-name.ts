@@ -16,9 +16,12 @@ export function conflictName(
   mtime: string | undefined,
   taken: (name: EncodedName) => boolean,
 ): EncodedName {
-  const repository = shortened(version?.repository ?? 'bk');
-  const date = (mtime ?? UNKNOWN).split('T', 1)[0];
-  return besideName(name, `conflict ${repository} ${date}`, taken);
+  return besideName(name, conflictNote(version?.repository ?? 'bk', mtime), taken);
+}
+
+/** What the name of a conflict says: whose content it is, and of which day. */
+export function conflictNote(repository: string, mtime: string | undefined): string {
+  return `conflict ${shortened(repository)} ${(mtime ?? UNKNOWN).split('T', 1)[0]}`;
 }
 
 const UNKNOWN = '1970-01-01';

@@ -11,6 +11,7 @@ import {
   type GitId,
   type MovedGroup,
   movedGroups,
+  nameOf,
   type PathProblem,
   type PlacedContent,
   planBetween,
@@ -234,7 +235,7 @@ function refuseAbsurd({ repo, options }: Following, { deleted, replaced }: TreeP
 }
 
 function apply(
-  { repo, to, context }: Following,
+  { repo, to, options, context }: Following,
   change: HistoryChange,
   made: TreePlan,
 ): Omit<ApplyResult, 'stopped'> {
@@ -251,7 +252,7 @@ function apply(
   const head = { ref: MAIN, from: repo.head ?? null, to };
   const { stopped, ...applied } = applyPlan(
     repo.layout,
-    { verb: 'advance', steps: made.steps, head },
+    { verb: 'advance', steps: made.steps, head, placedFor: options.from[0]?.remote.name ?? 'bk' },
     { special: mayGiveSpecial(repo), onFile, tells: true },
   );
   if (stopped !== undefined) throw stopped;
@@ -296,7 +297,7 @@ function told(
   plan: Pick<TreePlan, 'missing'>,
 ): Omit<Advanced, 'applied' | 'moved' | 'changed'> {
   const byPath = (a: { path: RepoPath }, b: { path: RepoPath }) => comparePaths(a.path, b.path);
-  const bad = done.results.filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed');
+  const bad = done.results.filter(({ outcome }) => outcome !== 'done');
   return {
     result: 'fast-forward',
     commit,
@@ -307,10 +308,15 @@ function told(
         reason: done.brought.missing.get(blake3) ?? 'no copy can be reached',
       }))
       .sort(byPath),
-    conflicts: bad
-      .map(({ path, reason }) => ({ path, reason: reason ?? 'it could not be done' }))
-      .sort(byPath),
+    conflicts: [...new Map(bad.toReversed().map((one) => [one.step.path, leftAs(one)])).values()].sort(
+      byPath,
+    ),
   };
+}
+
+function leftAs({ step, path, outcome, reason = 'it could not be done' }: StepResult): PathProblem {
+  const beside = outcome === 'done-otherwise' ? `; what came is beside it, as ${nameOf(path)}` : '';
+  return { path: step.path, reason: `${reason}${beside}` };
 }
 
 /**

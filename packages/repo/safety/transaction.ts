@@ -1,4 +1,4 @@
-import type { ContentHash, HeadMove, RepoPath, Step, StepResult } from '@bk/core';
+import type { ContentHash, HeadMove, RepoPath, Step, StepResult, Transaction } from '@bk/core';
 import {
   type Config,
   Incoming,
@@ -32,16 +32,16 @@ export function mayGiveSpecial(repo: { readonly layout: Layout; readonly config:
 /** Carries out a plan as one transaction: journal, staging and net of this repository behind worktree's one writer. */
 export function applyPlan(
   layout: Layout,
-  plan: { readonly verb: string; readonly steps: readonly Step[]; readonly head?: HeadMove },
+  plan: Pick<Transaction, 'verb' | 'steps' | 'head' | 'placedFor'>,
   options: TransactionOptions = {},
 ): ApplyResult {
-  return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports, plan.head));
+  return withPorts(layout, options, (ports) => applySteps(plan.verb, plan.steps, ports, plan));
 }
 
 /** Where something should have come to and could not. What was there already, and only lacks a mode or a time, is here. */
 export function lackingPaths(results: readonly StepResult[]): RepoPath[] {
   return results
-    .filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed')
+    .filter(({ outcome }) => outcome !== 'done')
     .flatMap(({ step }) => (COMING.has(step.do) ? [step.path] : []));
 }
 
