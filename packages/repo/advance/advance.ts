@@ -93,8 +93,7 @@ export async function advance(
   const { head } = repo;
   const reader = options.objects ?? repo.history;
   if (head !== undefined && isAncestor(reader, to, head)) {
-    // One that was killed after its head had moved did not come to say what is here.
-    if (options.dryRun !== true) publishPresence(repo, context);
+    if (options.dryRun !== true) await sayAfterKill(repo, context);
     return { result: 'up-to-date', commit: head, ...NOTHING };
   }
   if (head !== undefined && !isAncestor(reader, head, to))
@@ -108,6 +107,15 @@ export async function advance(
   } finally {
     disk.close();
   }
+}
+
+/**
+ * One that was killed after its head had moved did not come to say what is here; where not everything is, an index that
+ * was made anew since may take what it brought for absent.
+ */
+async function sayAfterKill(repo: Repository, context: Context): Promise<void> {
+  if (publishPresence(repo, context) !== undefined && repo.index.absent.any)
+    await observeClean(repo, false, context);
 }
 
 interface Following {
