@@ -293,7 +293,10 @@ describe('merge', () => {
     }
     const known = git(laptop, ['log', '--graph', '--abbrev=10', '--format=%h %p', 'main']).toString();
     const parents = new Map(
-      [...known.matchAll(/[0-9a-f]{10}.*/g)].map(([row]) => [row.slice(0, 10), row.split(' ').slice(1)]),
+      [...known.matchAll(/[0-9a-f]{10}.*/g)].map(([row]) => [
+        row.slice(0, 10),
+        row.trim().split(' ').slice(1),
+      ]),
     );
     const drawn = run(['-C', laptop, 'log', '--graph']).stdout.split('\n');
     const commits = drawn.flatMap((row) => /\*[ |\\/]+([0-9a-f]{10}) /.exec(row)?.[1] ?? []);
