@@ -159,6 +159,8 @@ export function addKeptTwice(
     };
     const stays = [...(inside.get(path) ?? []), ...old.ground.untouchedBelow(path)];
     const record = recordAt(path, entries, old) ?? newRecord(stays, given);
+    // All that was in it went elsewhere.
+    if (record === undefined && kept.length === 0) continue;
     setRecord(entries, path, record, conflict);
     for (const beside of kept) {
       const placed = lost.map((entry) => copyOf(movedFrom(entry, from, beside), given));
