@@ -25,6 +25,7 @@ export class TreeEdits {
   readonly #folders = new Map<RepoPath, Map<EncodedName, GitId | null>>();
   readonly #children = new Map<RepoPath, Set<RepoPath>>();
   readonly #own = new Map<RepoPath, FolderEdit>();
+  readonly #trees = new Map<RepoPath, Map<EncodedName, GitId | null>>();
 
   #announced = false;
 
@@ -34,6 +35,14 @@ export class TreeEdits {
 
   set(path: RepoPath, record: GitId | null): void {
     this.#put(parentOf(path), nameOf(path), record);
+  }
+
+  /** A folder with all that is in it; `null`: gone. Nothing in it is to be edited besides. */
+  setTree(path: RepoPath, tree: GitId | null): void {
+    const folder = parentOf(path);
+    const names = this.#trees.get(folder) ?? new Map<EncodedName, GitId | null>();
+    this.#trees.set(folder, names.set(nameOf(path), tree));
+    this.#announce(folder);
   }
 
   setFolder(path: RepoPath, record: GitId | null, when: When = 'always'): void {
@@ -54,6 +63,10 @@ export class TreeEdits {
 
   files(path: RepoPath): ReadonlyMap<EncodedName, GitId | null> {
     return this.#folders.get(path) ?? NOTHING;
+  }
+
+  trees(path: RepoPath): ReadonlyMap<EncodedName, GitId | null> {
+    return this.#trees.get(path) ?? NOTHING;
   }
 
   /** Sub-folders at or below which something is edited. */
@@ -144,6 +157,10 @@ class Forest {
     if (old !== undefined) for (const entry of reader.readTree(old)) entries.set(entry.name, entry);
     for (const [name, record] of this.#edits.files(path))
       if (record === null) this.#remove(path, name, entries);
+    for (const [name, tree] of this.#edits.trees(path)) {
+      if (entries.get(name)?.kind === 'tree') entries.delete(name);
+      if (tree !== null) this.#putTree(path, { name, kind: 'tree', id: tree }, entries);
+    }
     for (const child of this.#edits.below(path)) this.#buildChild(child, entries);
     for (const [name, record] of this.#edits.files(path))
       if (record !== null) this.#put(path, { name, kind: 'blob', id: record }, entries);
@@ -170,6 +187,11 @@ class Forest {
     const before = entries.get(entry.name);
     if (before?.kind === 'tree') throw inTheWay(joinPath(path, entry.name));
     if (before !== undefined && before.id !== entry.id) this.#remove(path, entry.name, entries);
+    entries.set(entry.name, entry);
+  }
+
+  #putTree(path: RepoPath, entry: TreeEntry, entries: Entries): void {
+    if (entries.has(entry.name)) throw inTheWay(joinPath(path, entry.name));
     entries.set(entry.name, entry);
   }
 

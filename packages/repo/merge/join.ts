@@ -1,8 +1,8 @@
 import {
   type GitId,
   type Merged,
+  type MergedEntry,
   type MergeFacts,
-  type MergeInput,
   mergeBases,
   mergeTrees,
   type SideNumber,
@@ -12,6 +12,7 @@ import { recordReader } from '../history/differences.ts';
 import { graphOf } from '../history/graph.ts';
 import { type MergeTrees, mergeInput, treeFacts } from './trees.ts';
 import { SideVersions } from './versions.ts';
+import { WholeFolders } from './whole-folders.ts';
 import { mergeCommit, writeMerged } from './write.ts';
 
 /** What became of two commits. */
@@ -29,9 +30,10 @@ export interface Joined {
 /**
  * Merges two commits, in memory. The same whichever of the two comes first.
  * @param objects where new objects go; commits may be among them already
+ * @param find says which folders need not be gone through; the result is the same without
  */
-export function join(objects: Overlay, one: GitId, other: GitId): Joined {
-  return { ...new Joining(objects).join(sorted(one, other), objects), objects };
+export function join(objects: Overlay, one: GitId, other: GitId, find = WholeFolders.find): Joined {
+  return { ...new Joining(objects, find).join(sorted(one, other), objects), objects };
 }
 
 function sorted(one: GitId, other: GitId): readonly [GitId, GitId] {
@@ -40,10 +42,12 @@ function sorted(one: GitId, other: GitId): readonly [GitId, GitId] {
 
 /** Virtual bases are kept apart from the result: they never become part of the history. */
 class Joining {
+  readonly #find: typeof WholeFolders.find;
   readonly #virtual: Overlay;
   readonly #read: ReturnType<typeof recordReader>;
 
-  constructor(objects: Overlay) {
+  constructor(objects: Overlay, find: typeof WholeFolders.find) {
+    this.#find = find;
     this.#virtual = new Overlay(objects);
     this.#read = recordReader(this.#virtual);
   }
@@ -57,11 +61,26 @@ class Joining {
       base: base === undefined ? undefined : reader.readCommit(base).tree,
       sides: [x, y],
     };
-    const input: MergeInput = mergeInput(reader, trees, this.#read);
-    const merged = mergeTrees(input, this.#facts(trees, parents));
-    const tree = writeMerged(merged, input, { reader, writer, sides: trees.sides });
+    const wholes = this.#find(reader, trees);
+    const { merged, tree } =
+      this.#merge(trees, parents, wholes, writer) ?? this.#merge(trees, parents, WholeFolders.none, writer)!;
     const commit = writer.addCommit(mergeCommit(reader, parents, tree));
     return { commit, parents, bases, conflicts: merged.conflicts };
+  }
+
+  /** @returns undefined: whole folders are not what they seemed */
+  #merge(
+    trees: MergeTrees,
+    parents: readonly [GitId, GitId],
+    wholes: WholeFolders,
+    writer: ObjectSink,
+  ): { readonly merged: Merged; readonly tree: GitId } | undefined {
+    const reader = this.#virtual;
+    const input = mergeInput(reader, trees, this.#read, wholes);
+    const merged = mergeTrees(input, this.#facts(trees, parents, wholes));
+    if (!wholes.areIntact(merged)) return undefined;
+    const treeOf = (entry: Pick<MergedEntry, 'record'>) => wholes.treeOf(entry);
+    return { merged, tree: writeMerged(merged, input, { reader, writer, sides: trees.sides, treeOf }) };
   }
 
   #bases([one, other]: readonly [GitId, GitId]): GitId[] {
@@ -75,14 +94,14 @@ class Joining {
     return base;
   }
 
-  #facts(trees: MergeTrees, [one, other]: readonly [GitId, GitId]): MergeFacts {
+  #facts(trees: MergeTrees, [one, other]: readonly [GitId, GitId], wholes: WholeFolders): MergeFacts {
     const reader: ObjectReader = this.#virtual;
     const versions = [
       new SideVersions(reader, this.#read, { side: one, other }),
       new SideVersions(reader, this.#read, { side: other, other: one }),
     ] as const;
     return {
-      ...treeFacts(reader, trees, this.#read),
+      ...treeFacts(reader, trees, this.#read, wholes),
       version: (side: SideNumber, object) => versions[side].of(object),
     };
   }

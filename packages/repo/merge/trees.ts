@@ -13,7 +13,7 @@ import {
   ROOT,
   type WhichTree,
 } from '@bk/core';
-import { findInTree, type ObjectReader, type TreeEntry, walkTree } from '@bk/store';
+import type { ObjectReader, TreeEntry } from '@bk/store';
 import { recordPath } from '../history/differences.ts';
 
 /** The trees of a merge; of a base undefined: the histories have nothing in common. */
@@ -21,6 +21,15 @@ export interface MergeTrees {
   readonly base: GitId | undefined;
   readonly sides: readonly [GitId, GitId];
 }
+
+/** What is seen of folders that are not gone through. */
+export interface Wholes {
+  readonly at: (which: WhichTree, path: RepoPath) => MergeEntry | undefined;
+  readonly contains: (which: WhichTree, path: RepoPath) => boolean;
+}
+
+const NO_WHOLES: Wholes = { at: () => undefined, contains: () => false };
+const TREES: readonly WhichTree[] = ['base', 0, 1];
 
 /**
  * What differs between three trees, as the merge wants it. Where all three have the same folder it is not read, so the
@@ -31,39 +40,49 @@ export function mergeInput(
   reader: Pick<ObjectReader, 'readTree'>,
   { base, sides }: MergeTrees,
   read: (blob: GitId) => Rec,
+  wholes = NO_WHOLES,
 ): MergeInput {
   const lists: [MergeEntry[], MergeEntry[], MergeEntry[]] = [[], [], []];
-  const put = (which: number, path: RepoPath, name: EncodedName, blob: GitId): void =>
-    void lists[which]!.push({
-      path: name === DIRECTORY_RECORD ? path : joinPath(path, name),
-      record: read(blob),
-      blob,
-    });
   const visit = (path: RepoPath, trees: readonly (GitId | undefined)[]): void => {
-    const names = new Map<EncodedName, (TreeEntry | undefined)[]>();
-    trees.forEach((tree, which) => {
-      for (const entry of tree === undefined ? [] : reader.readTree(tree)) {
-        const there = names.get(entry.name) ?? [undefined, undefined, undefined];
-        there[which] = entry;
-        names.set(entry.name, there);
-      }
-    });
-    for (const [name, [b, x, y]] of names) {
+    for (const [name, there] of namesIn(reader, trees)) {
+      const [b, x, y] = there;
       if (isSame(b, x) && isSame(b, y)) continue;
-      const there = [b, x, y];
-      there.forEach((entry, which) => {
-        if (entry?.kind === 'blob') put(which, path, name, entry.id);
+      const at = joinPath(path, name);
+      const below = there.map((entry, which) => {
+        if (entry?.kind !== 'tree') {
+          if (entry !== undefined)
+            lists[which]!.push({
+              path: name === DIRECTORY_RECORD ? path : at,
+              record: read(entry.id),
+              blob: entry.id,
+            });
+          return undefined;
+        }
+        const whole = wholes.at(TREES[which]!, at);
+        if (whole !== undefined) lists[which]!.push(whole);
+        return whole === undefined ? entry.id : undefined;
       });
-      if (there.some((entry) => entry?.kind === 'tree'))
-        visit(
-          joinPath(path, name),
-          there.map((entry) => (entry?.kind === 'tree' ? entry.id : undefined)),
-        );
+      if (below.some((id) => id !== undefined)) visit(at, below);
     }
   };
   const [x, y] = sides;
   if (base !== x || base !== y) visit(ROOT, [base, x, y]);
   return { base: lists[0], sides: [lists[1], lists[2]] };
+}
+
+function namesIn(
+  reader: Pick<ObjectReader, 'readTree'>,
+  trees: readonly (GitId | undefined)[],
+): Map<EncodedName, (TreeEntry | undefined)[]> {
+  const names = new Map<EncodedName, (TreeEntry | undefined)[]>();
+  trees.forEach((tree, which) => {
+    for (const entry of tree === undefined ? [] : reader.readTree(tree)) {
+      const there = names.get(entry.name) ?? [undefined, undefined, undefined];
+      there[which] = entry;
+      names.set(entry.name, there);
+    }
+  });
+  return names;
 }
 
 function isSame(a: TreeEntry | undefined, b: TreeEntry | undefined): boolean {
@@ -75,6 +94,7 @@ export function treeFacts(
   reader: Pick<ObjectReader, 'readTree'>,
   { base, sides }: MergeTrees,
   read: (blob: GitId) => Rec,
+  wholes = NO_WHOLES,
 ): Required<Omit<MergeFacts, 'version'>> {
   const rootOf = (tree: WhichTree): GitId | undefined => (tree === 'base' ? base : sides[tree]);
   const lookups = new Map<WhichTree, TreeLookup>();
@@ -83,22 +103,35 @@ export function treeFacts(
     lookups.set(tree, known);
     return known;
   };
+  const entryOf = (path: RepoPath, blob: GitId): MergeEntry => ({ path, record: read(blob), blob });
+  function* walk(tree: WhichTree, folder: RepoPath, id: GitId): Generator<MergeEntry> {
+    for (const entry of reader.readTree(id)) {
+      const path = joinPath(folder, entry.name);
+      if (entry.kind === 'blob') yield entryOf(recordPath(path), entry.id);
+      else {
+        const whole = wholes.at(tree, path);
+        if (whole !== undefined) yield whole;
+        else yield* walk(tree, path, entry.id);
+      }
+    }
+  }
   return {
     kindAt: (tree, path) => {
-      const entry = lookup(tree).at(path);
+      if (wholes.at(tree, path) !== undefined) return 'file';
+      const entry = wholes.contains(tree, path) ? undefined : lookup(tree).at(path);
       return entry === undefined ? undefined : entry.kind === 'tree' ? 'folder' : 'file';
     },
     entryAt: (tree, path) => {
+      const whole = wholes.at(tree, path);
+      if (whole !== undefined || wholes.contains(tree, path)) return whole;
       const entry = lookup(tree).at(path);
       const found = entry?.kind === 'tree' ? lookup(tree).at(joinPath(path, DIRECTORY_RECORD)) : entry;
-      return found?.kind === 'blob' ? { path, record: read(found.id), blob: found.id } : undefined;
+      return found?.kind === 'blob' ? entryOf(path, found.id) : undefined;
     },
     *below(tree, folder) {
-      const root = rootOf(tree);
-      const found = root === undefined ? undefined : findInTree(reader, root, folder);
-      if (found?.kind !== 'tree') return;
-      for (const { path, id } of walkTree(reader, found.id, folder))
-        yield { path: recordPath(path), record: read(id), blob: id };
+      const found = lookup(tree).at(folder);
+      if (found?.kind !== 'tree' || wholes.at(tree, folder) !== undefined) return;
+      if (!wholes.contains(tree, folder)) yield* walk(tree, folder, found.id);
     },
   };
 }

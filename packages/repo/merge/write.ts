@@ -18,7 +18,7 @@ import { TreeEdits, writeTrees } from '../history/trees.ts';
 export function writeMerged(
   { entries }: Merged,
   input: MergeInput,
-  { reader, writer, sides }: Written,
+  { reader, writer, sides, treeOf = () => undefined }: Written,
 ): GitId {
   const known = new Set(input.sides.flatMap((side) => side.map(({ blob }) => blob)));
   const blobs = new Map<RepoPath, Placed>();
@@ -29,7 +29,7 @@ export function writeMerged(
   }
   const [a, b] = input.sides.map((side) => new Difference(side, blobs));
   const nearer = a!.count <= b!.count ? 0 : 1;
-  const edits = (nearer === 0 ? a! : b!).edits((record) => writer.addBlob(formatRecord(record)));
+  const edits = (nearer === 0 ? a! : b!).edits((record) => writer.addBlob(formatRecord(record)), treeOf);
   const { root } = writeTrees(edits, { reader, writer, root: sides[nearer] });
   return root ?? writer.addTree([]);
 }
@@ -39,6 +39,8 @@ export interface Written {
   readonly writer: ObjectSink;
   /** Trees of the sides. */
   readonly sides: readonly [GitId, GitId];
+  /** The folder that an entry stands for, as a whole. */
+  readonly treeOf?: (entry: Pick<MergedEntry, 'record'>) => GitId | undefined;
 }
 
 interface Placed {
@@ -68,14 +70,17 @@ class Difference {
     return this.#gone.length + this.#come.length;
   }
 
-  edits(add: (record: MergedEntry['record']) => GitId): TreeEdits {
+  edits(add: (record: MergedEntry['record']) => GitId, treeOf: NonNullable<Written['treeOf']>): TreeEdits {
     const edits = new TreeEdits();
     for (const { path, record } of this.#gone) {
       if (record.type === 'dir') edits.setFolder(path, null);
+      else if (treeOf({ record }) !== undefined) edits.setTree(path, null);
       else edits.set(path, null);
     }
     for (const [path, { record, isFolder, blob }] of this.#come) {
-      if (isFolder) edits.setFolder(path, blob ?? add(record));
+      const tree = treeOf({ record });
+      if (tree !== undefined) edits.setTree(path, tree);
+      else if (isFolder) edits.setFolder(path, blob ?? add(record));
       else edits.set(path, blob ?? add(record));
     }
     return edits;

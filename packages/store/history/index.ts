@@ -11,7 +11,7 @@ export type { CommitFields, CommitObject, Signature } from './commit-object.ts';
 export { deleteRef } from './delete-ref.ts';
 export { initHistory } from './init.ts';
 export { type Flaw, inspectPacks, inspectRefs, type RefInspection } from './inspect.ts';
-export { type OneSided, recordsOfOne } from './moved-trees.ts';
+export { type MovedFolder, movedFolders, type OneSided, recordsOfOne } from './moved-trees.ts';
 export { type ObjectSink, Overlay } from './overlay.ts';
 export { packFor } from './pack-copy.ts';
 export { PACK_LIMITS, type PackLimits } from './pack-scan.ts';

@@ -2,7 +2,7 @@ import type { GitId } from '@bk/core';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type History, newHistory } from './history.fixture.ts';
-import { recordsOfOne } from './moved-trees.ts';
+import { movedFolders, recordsOfOne } from './moved-trees.ts';
 import { HistoryReader } from './reader.ts';
 import { diffTrees } from './tree-walk.ts';
 
@@ -92,6 +92,7 @@ describe('records that only one of two trees has', () => {
     const { gone, came } = recordsOfOne(counting, before, after);
     expect([gone.records, came.records].map((list) => list.map(({ path }) => path))).toEqual([['x'], ['x']]);
     expect(read).toBeLessThan(9);
+    expect(movedFolders(reader, before, after)).toMatchObject([{ from, to }]);
     reader.close();
   });
 });

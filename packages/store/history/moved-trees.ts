@@ -30,12 +30,7 @@ export function recordsOfOne(
   before: GitId | undefined,
   after: GitId | undefined,
 ): { readonly gone: OneSided; readonly came: OneSided } {
-  const sides = [new Side(reader), new Side(reader)] as const;
-  parted(reader, before, after, (side, path, { kind, id }) => {
-    if (kind === 'tree') sides[side].add(path, id, undefined);
-    else sides[side].records.push({ path, id });
-  });
-  matchFolders(sides);
+  const sides = sidesOf(reader, before, after, () => {});
   const [gone, came] = sides.map((side) => side.left()) as [TreeFile[], TreeFile[]];
   const shared = new Set(gone.map(({ id }) => id));
   const moved = new Set(came.flatMap(({ id }) => (shared.has(id) ? [id] : [])));
@@ -46,12 +41,58 @@ export function recordsOfOne(
   return { gone: result(sides[0], gone), came: result(sides[1], came) };
 }
 
-/** Entries that differ, down to what only one side has at its path. */
-function parted(
+export interface MovedFolder {
+  readonly from: RepoPath;
+  readonly to: RepoPath;
+  readonly id: GitId;
+}
+
+/** Folders that went as a whole, without those inside of others, as far as each is there only once. */
+export function movedFolders(reader: Trees, before: GitId, after: GitId): MovedFolder[] {
+  const [gone, came] = sidesOf(reader, before, after, () => {});
+  const places = came.movedFolders();
+  return [...gone.movedFolders()].flatMap(([id, from]) => {
+    const to = places.get(id);
+    return from === undefined || to === undefined ? [] : [{ from, to, id }];
+  });
+}
+
+/**
+ * Tells names of objects of one tree, so that whoever has all that it needs can tell what is new in another: what both
+ * have, wherever. Of folders that both have, only their own names.
+ */
+export function namesKnown(reader: Trees, before: GitId, after: GitId, tell: (id: GitId) => void): void {
+  const [gone] = sidesOf(reader, before, after, tell);
+  for (const id of gone.folders) tell(id);
+  for (const { id } of gone.left()) tell(id);
+}
+
+function sidesOf(
   reader: Trees,
   before: GitId | undefined,
   after: GitId | undefined,
-  tell: (side: 0 | 1, path: RepoPath, entry: TreeEntry) => void,
+  same: (id: GitId) => void,
+): readonly [Side, Side] {
+  const sides = [new Side(reader), new Side(reader)] as const;
+  const differs = (side: 0 | 1, path: RepoPath, { kind, id }: TreeEntry): void => {
+    if (kind === 'tree') sides[side].add(path, id, undefined);
+    else sides[side].records.push({ path, id });
+  };
+  parted(reader, [before, after], { differs, same });
+  matchFolders(sides);
+  return sides;
+}
+
+interface Tell {
+  readonly differs: (side: 0 | 1, path: RepoPath, entry: TreeEntry) => void;
+  readonly same: (id: GitId) => void;
+}
+
+/** Entries that differ, down to what only one side has at its path, and those that are the same. */
+function parted(
+  reader: Trees,
+  [before, after]: readonly [GitId | undefined, GitId | undefined],
+  { differs, same }: Tell,
 ): void {
   const pairs = [{ path: ROOT, before, after }];
   for (let pair = pairs.pop(); pair !== undefined; pair = pairs.pop()) {
@@ -64,16 +105,19 @@ function parted(
     for (const entry of old) {
       const other = now.get(entry.name);
       now.delete(entry.name);
-      if (other?.id === entry.id) continue;
+      if (other?.id === entry.id) {
+        same(entry.id);
+        continue;
+      }
       const at = joinPath(path, entry.name);
       if (other?.kind === 'tree' && entry.kind === 'tree')
         pairs.push({ path: at, before: entry.id, after: other.id });
       else {
-        tell(0, at, entry);
-        if (other !== undefined) tell(1, at, other);
+        differs(0, at, entry);
+        if (other !== undefined) differs(1, at, other);
       }
     }
-    for (const entry of now.values()) tell(1, joinPath(path, entry.name), entry);
+    for (const entry of now.values()) differs(1, joinPath(path, entry.name), entry);
   }
 }
 
@@ -141,6 +185,16 @@ class Side {
 
   #next(): Folder | undefined {
     return this.#waiting[this.#at++];
+  }
+
+  /** Paths of the outermost ones; undefined: the same folder is at several. */
+  movedFolders(): Map<GitId, RepoPath | undefined> {
+    const found = new Map<GitId, RepoPath | undefined>();
+    for (const folders of this.#known.values())
+      for (const { id, path, parent, moved } of folders)
+        if (moved && (parent === undefined || !isMoved(parent)))
+          found.set(id, folders.length > 1 ? undefined : path);
+    return found;
   }
 
   /** Records that are in no moved folder. */

@@ -2,6 +2,7 @@ import crypto from 'node:crypto';
 import zlib from 'node:zlib';
 import { BkError, type GitId, PRESENT_TREE, REPOSITORY_FILE } from '@bk/core';
 import { formatCommit } from './commit-object.ts';
+import { namesKnown } from './moved-trees.ts';
 import { ENTRY } from './pack-entry.ts';
 import type { HistoryReader } from './reader.ts';
 import { type TreeEntry, treeBound, writeTree } from './tree-object.ts';
@@ -142,6 +143,11 @@ class Difference {
 
   /** Notes what the old trees have wherever they differ from the new one, and what was taken away as a whole. */
   #learn(tree: GitId, before: readonly GitId[]): void {
+    const [only, ...more] = before;
+    if (only !== undefined && more.length === 0) {
+      namesKnown(this.#reader, only, tree, (id) => this.#there.add(id));
+      return;
+    }
     const named = new Set<GitId>();
     const gone: GitId[] = [];
     const pairs: { readonly now: GitId; readonly old: readonly GitId[] }[] = [{ now: tree, old: before }];
