@@ -106,8 +106,13 @@ function isWhole(
   if (base.at(to) !== undefined || still.at(to) !== undefined) return false;
   for (let above = parentOf(to); above !== ROOT; above = parentOf(above))
     if (base.at(above)?.kind === 'blob' || still.at(above)?.kind === 'blob') return false;
-  const around = parentOf(from);
-  return around === ROOT || stays(reader, base.at(around)!.id, mover.at(around));
+  // Where a folder around it went matters only to what the other side did there.
+  for (let around = parentOf(from); around !== ROOT; around = parentOf(around)) {
+    const before = base.at(around)!.id;
+    if (stays(reader, before, mover.at(around))) return true;
+    if (still.at(around)?.id !== before) return false;
+  }
+  return true;
 }
 
 /** Something in the folder is where it was, so that nobody can take it for moved; the root never moves. */
