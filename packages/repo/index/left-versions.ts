@@ -10,9 +10,8 @@ import {
   type Rec,
   type RepoPath,
 } from '@bk/core';
-import type { CommitObject, HistoryReader, TreeFile } from '@bk/store';
+import { type CommitObject, type HistoryReader, recordsOfOne, type TreeFile } from '@bk/store';
 import { graphOf } from '../history/graph.ts';
-import { changedRecords } from './changed-records.ts';
 
 /** A record at a path; of a folder's own, at the folder's. */
 export interface Version {
@@ -113,23 +112,13 @@ interface Comparison {
 }
 
 function compare(history: HistoryReader, before: GitId | undefined, after: GitId): Comparison {
-  const changed = changedRecords(history, before, after);
-  // A record that is only in another place is nothing that left: it is not read.
-  const [left, came] = [changed.before, changed.after].map((files) => new Set(files.map(({ id }) => id)));
-  return {
-    gone: versionsIn(history, changed.before, came!),
-    came: versionsIn(history, changed.after, left!),
-  };
+  const { gone, came } = recordsOfOne(history, before, after);
+  return { gone: versionsIn(history, gone.records), came: versionsIn(history, came.records) };
 }
 
-function versionsIn(
-  history: HistoryReader,
-  files: readonly TreeFile[],
-  except: ReadonlySet<GitId>,
-): Map<ObjectId, Version> {
+function versionsIn(history: HistoryReader, files: readonly TreeFile[]): Map<ObjectId, Version> {
   const versions = new Map<ObjectId, Version>();
   for (const { path: blob, id: record } of files) {
-    if (except.has(record)) continue;
     const rec = parseRecord(history.readBlobText(record));
     const path = nameOf(blob) === DIRECTORY_RECORD ? parentOf(blob) : blob;
     versions.set(rec.id, { path, record, rec });
