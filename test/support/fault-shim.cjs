@@ -6,6 +6,8 @@
 //   FAIL_AT=n:CODE[:persistent]   call n (persistent: and every later one) throws ENOSPC, EIO, EACCES, EMLINK, EXDEV,
 //                        ESTALE …; CODE `short` makes a write write half. ENOSPC does not hit calls that free space.
 //   FAIL_READ_AT=n:CODE  the same for readdir, opendir, lstat, stat, readlink, read and opening to read
+//   EDIT_AT=n EDIT=JSON EDIT_DONE=FILE   just before call n a person does the first of these that can be done: lists of
+//                        calls of fs, [[["renameSync", from, to], …], …]; then there is FILE
 //   SHIM_BUG=NAME        behaves like a program with that bug (see BUGS), to prove that the tests would see it
 'use strict';
 const fs = require('node:fs');
@@ -20,6 +22,7 @@ const log = process.env.SHIM_LOG ? original.openSync(process.env.SHIM_LOG, 'a') 
 const killAt = Number(process.env.KILL_AT ?? 0);
 const failAt = parseFault(process.env.FAIL_AT);
 const failReadAt = parseFault(process.env.FAIL_READ_AT);
+const editAt = Number(process.env.EDIT_AT ?? 0);
 let mutations = 0;
 let reads = 0;
 
@@ -59,6 +62,7 @@ function beforeMutation(name, args) {
     process.kill(process.pid, 'SIGKILL');
     for (;;); // the signal comes at once; nothing may run after it
   }
+  if (mutations === editAt) edit(JSON.parse(process.env.EDIT));
   if (!hits(failAt, mutations)) return false;
   if (failAt.code === 'short') return true;
   if (['ENOSPC', 'EDQUOT'].includes(failAt.code) && FREEING.has(name)) return false;
@@ -82,6 +86,21 @@ function beforeRead(name, args) {
   if (log >= 0 && process.env.SHIM_LOG_READS)
     original.writeSync(log, `r${reads} ${name} ${JSON.stringify(shown(args[0]))}\n`);
   if (hits(failReadAt, reads)) throw failure(failReadAt.code, name.replace(/Sync$/, ''), shown(args[0]));
+}
+
+/** A list of which not even the first call can be done is passed over: the file has another name by then. */
+function edit(lists) {
+  for (const [[first, ...given], ...others] of lists) {
+    try {
+      original[first](...given);
+    } catch (error) {
+      if (['ENOENT', 'EEXIST', 'ENOTDIR'].includes(error.code)) continue;
+      throw error;
+    }
+    for (const [call, ...more] of others) original[call](...more);
+    original.writeFileSync(process.env.EDIT_DONE, '');
+    return;
+  }
 }
 
 function opensToWrite(flags) {

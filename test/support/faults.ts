@@ -69,6 +69,14 @@ export function stratified(ops: readonly Op[], points: number): number[] {
   return [...chosen].sort((a, b) => a - b);
 }
 
+/** As stratified, but only of the calls from the first one there on, and at most so many. */
+export function stratifiedFrom(ops: readonly Op[], place: RegExp, most: number): number[] {
+  if ((process.env['BK_SWEEP'] ?? '') !== '') return stratified(ops, most);
+  const chosen = stratified(ops.slice(ops.findIndex(({ subject }) => place.test(subject))), most);
+  const step = Math.max(1, chosen.length / most);
+  return chosen.filter((_, i) => i === 0 || Math.floor(i / step) > Math.floor((i - 1) / step));
+}
+
 function kindOf(op: Op): string {
   const place = /\.bk\/(\w+)/.exec(op.subject)?.[1] ?? (/^"\d+"$/.test(op.subject) ? 'descriptor' : 'tree');
   return `${op.name} ${place}`;

@@ -30,6 +30,8 @@ export interface Allowed {
   readonly released?: ReadonlySet<string>;
   /** Contents that may leave here, as long as another repository has them in a file of its head. */
   readonly dropped?: ReadonlySet<string>;
+  /** Contents that a path may hold for a moment: a folder that moves carries them. */
+  readonly passing?: ReadonlySet<string>;
   /** A command came after the fault: nothing may be in between any more, so what was there is there, old or new. */
   readonly settled?: boolean;
 }
@@ -124,7 +126,7 @@ function inHeadsOf(places: readonly Place[]): Set<string> {
 }
 
 function foreign(place: Place, tree: Snapshot, allowed: Allowed): string[] {
-  const { changes: planned = new Map<string, readonly string[]>(), gone, settled } = allowed;
+  const { changes: planned = new Map<string, readonly string[]>(), gone, passing, settled } = allowed;
   return [...planned].flatMap(([at, hashes]) => {
     const is = tree.get(at);
     const was = place.tree.get(at)?.blake3;
@@ -133,7 +135,8 @@ function foreign(place: Place, tree: Snapshot, allowed: Allowed): string[] {
         ? [`O5: ${show(at)} is neither old nor new, it is gone`]
         : [];
     if (is.type === 'dir') return [];
-    return is.blake3 === was || hashes.includes(is.blake3)
+    const passes = settled !== true && passing?.has(is.blake3) === true;
+    return is.blake3 === was || hashes.includes(is.blake3) || passes
       ? []
       : [
           `O4: ${show(at)} holds bytes that are neither old nor new (${is.size} bytes, ${is.blake3.slice(0, 12)})`,

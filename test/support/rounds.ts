@@ -1,8 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { type Answer, type Outcome, run } from './bk.ts';
 import { type EndState, endStates, otherEnd } from './end-state.ts';
 import { type Fault, KILLED, type Op, opsOf, runWithFault, stratified } from './faults.ts';
+import { head, type RecordAt, records } from './history.ts';
 import { Template } from './mounts.ts';
 import {
   type Allowed,
@@ -30,10 +32,15 @@ export class Stage {
   readonly async: readonly string[];
   /** Of all repositories; the first is the command's own. */
   readonly roots: readonly string[];
+  /** What an undisturbed run records in its own head. */
+  readonly recorded: ReadonlyMap<string, RecordAt>;
   readonly #template: Template;
   readonly #wanted: readonly EndState[];
   readonly #intended: readonly Allowed[];
   readonly #codes: readonly number[];
+  readonly #again: readonly number[];
+  /** Where the outcome is one to the bit. */
+  readonly #heads: readonly (string | null)[];
   /** What `check` says of an undisturbed run, too (of a content that was never committed, say). */
   readonly #problems: ReadonlySet<string>;
   /** What `status` may call deleted, in each repository. */
@@ -53,12 +60,15 @@ export class Stage {
     const world = this.reset();
     const { outcome, ops, async } = opsOf(this.#command());
     this.#codes = [scenario.code ?? 0];
+    this.#again = scenario.again ?? this.#codes;
     const failed = unexplained(outcome, this.#codes);
     if (failed.length > 0) throw new Error(`undisturbed ${scenario.name}: ${failed.join('; ')}`);
     if (scenario.finish !== undefined) run(['-C', this.root, ...scenario.finish]);
     this.ops = ops;
     this.async = async;
     this.#wanted = endStates(this.roots, this.#template.exact);
+    this.recorded = head(this.root) === null ? new Map() : records(this.root);
+    this.#heads = scenario.exact === true && this.#template.exact ? this.roots.map((root) => head(root)) : [];
     this.#problems = new Set(this.#each(checkProblems));
     const after = observeAgain(this.#template);
     this.#intended = placesOf(world).map((place, i) => intended(place, placesOf(after)[i] ?? place));
@@ -136,7 +146,7 @@ export class Stage {
     const found: string[] = [];
     const isInit = this.scenario.name === 'init';
     if (depth > 0 && !isInit) found.push(...this.#statuses(), ...this.losses(true));
-    found.push(...this.#run(this.scenario.command, isInit ? [0, 3] : this.#codes));
+    found.push(...this.#run(this.scenario.command, isInit ? [0, 3] : this.#again));
     if (this.scenario.finish !== undefined) found.push(...this.#run(this.scenario.finish, [0]));
     found.push(...this.losses(true), ...this.#each(leftoversAfterWriting), ...this.#otherEnds());
     if (depth > 1) {
@@ -169,10 +179,16 @@ export class Stage {
       const end = reached[i];
       if (end === undefined) return [];
       const trees = differences(wanted.tree, end.tree, { inode: false, times: this.#template.exact });
-      return [...otherEnd(end, wanted), ...trees.map((what) => `end: ${what}`)].map((what) =>
-        inOther(what, i),
+      return [...this.#otherHead(i), ...otherEnd(end, wanted), ...trees.map((what) => `end: ${what}`)].map(
+        (what) => inOther(what, i),
       );
     });
+  }
+
+  #otherHead(i: number): string[] {
+    const wanted = this.#heads[i];
+    const is = head(this.roots[i] ?? '');
+    return wanted === undefined || is === wanted ? [] : [`O5: the head is ${is}, not ${wanted}`];
   }
 
   #each(look: (root: string, i: number) => readonly string[]): string[] {
@@ -225,7 +241,8 @@ function intended(before: TreeAndContents, after: TreeAndContents): Allowed {
     if (is === undefined) gone.add(at);
   }
   const kept = new Set([...contentsOf(after.tree), ...after.contents]);
-  return { changes, gone, dropped: new Set([...before.contents].filter((hash) => !kept.has(hash))) };
+  const dropped = new Set([...before.contents].filter((hash) => !kept.has(hash)));
+  return { changes, gone, dropped, passing: new Set([...before.contents, ...kept]) };
 }
 
 /** How much is looked at afterwards, all depths in turn; with more repositories it takes long, so more seldom. */
@@ -270,11 +287,10 @@ const FAILURES = [
   'EIO:persistent',
 ];
 
-/** So many failing calls, of all kinds, with one error after the other. */
-export function failRounds(stage: Stage, points: number): string[] {
-  return stratified(stage.ops, points).flatMap((n, i) =>
-    failRound(stage, n, FAILURES[i % FAILURES.length] ?? ''),
-  );
+/** So many failing calls, of all kinds (or these), with one error after the other. */
+export function failRounds(stage: Stage, points: number | readonly number[]): string[] {
+  const calls = typeof points === 'number' ? stratified(stage.ops, points) : points;
+  return calls.flatMap((n, i) => failRound(stage, n, FAILURES[i % FAILURES.length] ?? ''));
 }
 
 interface DoubleRound {
@@ -286,12 +302,20 @@ interface DoubleRound {
 /** So many first kills, spread over all calls, and the calls of the next command that the second one comes before. */
 const FIRST_KILLS = 5;
 const SECOND_KILLS = [1, 2, 4, 7];
+/** With BK_SWEEP=all: many more, by hand. */
+const MANY = { first: 40, second: [1, 2, 3, 5, 8, 12, 17, 23, 30, 38, 47, 57] };
 
 /** Killed, and killed again while the next command goes on or rolls back. */
-export function doubleRounds(stage: Stage): DoubleRound[] {
+export function doubleRounds(
+  stage: Stage,
+  firstKills = FIRST_KILLS,
+  secondKills = SECOND_KILLS,
+): DoubleRound[] {
+  const all = process.env['BK_SWEEP'] === 'all';
+  const [first, second] = all ? [MANY.first, MANY.second] : [firstKills, secondKills];
   return stratified(stage.ops, 60)
-    .filter((_, i, all) => i % Math.ceil(all.length / FIRST_KILLS) === 1)
-    .flatMap((n) => SECOND_KILLS.map((m) => doubleRound(stage, n, m)));
+    .filter((_, i, { length }) => i % Math.ceil(length / first) === 1)
+    .flatMap((n) => second.map((m) => doubleRound(stage, n, m)));
 }
 
 /** Killed before call n, and the next command again before its call m. */

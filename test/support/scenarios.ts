@@ -23,6 +23,10 @@ export interface Scenario {
   /** Exit code of an undisturbed run, default 0, and those of one with a failing call, default 0, 1 and 4. */
   readonly code?: number;
   readonly failing?: readonly number[];
+  /** Exit codes of the same command after a disturbed one, if that may have been done to the end; default `code`. */
+  readonly again?: readonly number[];
+  /** It has one outcome to the bit, ids and times included: the heads are compared, too. */
+  readonly exact?: true;
   /** Another command than the same one to end with (init: a commit shows whether the repository is whole). */
   readonly finish?: readonly string[];
 }
