@@ -7,7 +7,7 @@ import {
   type RepoPath,
 } from '@bk/core';
 import type Database from 'better-sqlite3';
-import { guarded } from './damage.ts';
+import { guarded, IndexDamaged } from './damage.ts';
 
 /** A version of an object that the head no longer has: its file was deleted, or its content replaced. */
 export interface DepartedRow {
@@ -214,7 +214,16 @@ export class DepartedTable {
   }
 }
 
+/** Columns of a table can hold anything, whatever their types are. @throws IndexDamaged */
 function departedRow(row: Stored): DepartedRow {
+  try {
+    return rowOf(row);
+  } catch (error) {
+    throw new IndexDamaged('a row of what left is damaged', error);
+  }
+}
+
+function rowOf(row: Stored): DepartedRow {
   const [
     id,
     path,

@@ -350,6 +350,12 @@ describe('a damaged index', () => {
     );
   });
 
+  it('that SQLite would not write to is refused, not told as a disk that cannot be written', () => {
+    const damaged = Buffer.from(filled());
+    damaged[18] = 3;
+    expect(refusals(damaged)).toBe(1);
+  });
+
   it('of another format or without its tables is refused', () => {
     filled();
     tampered((db) => db.exec(`UPDATE meta SET value = '999' WHERE key = 'format'`));

@@ -73,6 +73,7 @@ export class IndexDb {
   /** Opens or makes the index. @throws IndexDamaged if SQLite cannot read it or another bk wrote it */
   static open(file: string): IndexDb {
     return guarded(() => {
+      refuseUnwritable(file);
       const db = new Database(file, { timeout: 10_000 });
       try {
         if (file !== ':memory:') fs.chmodSync(file, 0o600);
@@ -237,5 +238,21 @@ export class IndexDb {
     return guarded(() =>
       this.#db.prepare<[string], string>('SELECT value FROM meta WHERE key = ?').pluck().get(key),
     );
+  }
+}
+
+/**
+ * A version for writing that SQLite does not know makes it take the file as read-only (its file format, offset 18), which
+ * it would say at the first write: no index of bk's has one. @throws IndexDamaged
+ */
+function refuseUnwritable(file: string): void {
+  if (file === ':memory:' || !fs.existsSync(file)) return;
+  const fd = fs.openSync(file, fs.constants.O_RDONLY);
+  try {
+    const version = Buffer.alloc(1);
+    if (fs.readSync(fd, version, 0, 1, 18) === 1 && version[0]! > 2)
+      throw new IndexDamaged(`version ${version[0]} of its file format`);
+  } finally {
+    fs.closeSync(fd);
   }
 }
