@@ -152,15 +152,14 @@ export function addKeptTwice(
     const from = placeOn(one.folder, otherSide(one.winner), old.nodes);
     const lost = one.isKeptTwice ? [...old.ground.facts.below(otherSide(one.winner), from)].sort(byPath) : [];
     const kept = lost.length === 0 ? [] : [nameCopy(path, one, lost, isTaken)];
-    const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
-    const conflict: JsonObject = {
-      kind,
-      versions: [path, ...kept].sort(compareNames).map((at) => ({ path: at })),
-    };
     const stays = [...(inside.get(path) ?? []), ...old.ground.untouchedBelow(path)];
     const record = recordAt(path, entries, old) ?? newRecord(stays, given);
-    // All that was in it went elsewhere.
-    if (record === undefined && kept.length === 0) continue;
+    // All that was in it may have gone elsewhere.
+    const [first, ...others] = record === undefined ? kept : [path, ...kept];
+    if (first === undefined) continue;
+    const kind = one.isKeptTwice ? 'atomic' : 'delete-edit';
+    const versions = [first, ...others].sort(compareNames).map((at) => ({ path: at }));
+    const conflict: JsonObject = { kind, versions };
     setRecord(entries, path, record, conflict);
     for (const beside of kept) {
       const placed = lost.map((entry) => copyOf(movedFrom(entry, from, beside), given));
@@ -168,7 +167,7 @@ export function addKeptTwice(
       setRecord(entries, beside, recordAt(beside, entries, old) ?? newRecord(placed, given), conflict);
       folders.add(beside);
     }
-    conflicts.push({ path, kind, kept });
+    conflicts.push({ path: first, kind, kept: others });
   }
   return {
     entries: [...entries.values()].sort(byPath),
