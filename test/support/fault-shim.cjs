@@ -7,7 +7,8 @@
 //                        ESTALE …; CODE `short` makes a write write half. ENOSPC does not hit calls that free space.
 //   FAIL_READ_AT=n:CODE  the same for readdir, opendir, lstat, stat, readlink, read and opening to read
 //   EDIT_AT=n EDIT=JSON EDIT_DONE=FILE   just before call n a person does the first of these that can be done: lists of
-//                        calls of fs, [[["renameSync", from, to], …], …]; then there is FILE
+//                        calls of fs, [[["renameSync", from, to], …], …]; then there is FILE, with what the first
+//                        path held if it was a file
 //   SHIM_BUG=NAME        behaves like a program with that bug (see BUGS), to prove that the tests would see it
 'use strict';
 const fs = require('node:fs');
@@ -91,14 +92,17 @@ function beforeRead(name, args) {
 /** A list of which not even the first call can be done is passed over: the file has another name by then. */
 function edit(lists) {
   for (const [[first, ...given], ...others] of lists) {
+    let held = '';
     try {
+      if (original.lstatSync(given[0], { throwIfNoEntry: false })?.isFile())
+        held = original.readFileSync(given[0]);
       original[first](...given);
     } catch (error) {
       if (['ENOENT', 'EEXIST', 'ENOTDIR'].includes(error.code)) continue;
       throw error;
     }
     for (const [call, ...more] of others) original[call](...more);
-    original.writeFileSync(process.env.EDIT_DONE, '');
+    original.writeFileSync(process.env.EDIT_DONE, held);
     return;
   }
 }

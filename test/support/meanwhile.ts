@@ -4,7 +4,7 @@ import { bk, run } from './bk.ts';
 import { records } from './history.ts';
 import { checkProblems, deletedBy, leftovers, netContents, unexplained } from './oracle.ts';
 import { named, type Stage } from './rounds.ts';
-import { contentsOf, hashOf, type Snapshot, show, snapshot } from './snapshot.ts';
+import { contentsOf, hashOf, type SnapshotEntry, show, snapshot } from './snapshot.ts';
 import { fastFolder } from './temporary.ts';
 
 type Call = readonly [
@@ -25,9 +25,9 @@ export interface Edit {
   readonly ways: readonly (readonly Call[])[];
   /** Contents that the person made: each must lie in the folder afterwards. */
   readonly made?: readonly string[];
-  /** Written over in place, where no net can help. */
-  readonly overwritten?: readonly string[];
-  /** Paths that the person deleted, with all below. */
+  /** Writes over a file in place, where no net can help. */
+  readonly inPlace?: true;
+  /** Folders or files that the person deleted, with all below. */
   readonly deleted?: readonly string[];
 }
 
@@ -40,13 +40,18 @@ export function meanwhile(stage: Stage, n: number, edit: Edit): string[] | undef
   const ways = edit.ways.map((calls) => calls.map((call) => call.map((word) => placed(root, word))));
   const done = stage.again({ EDIT_AT: String(n), EDIT: JSON.stringify(ways), EDIT_DONE: mark });
   if (!fs.existsSync(mark)) return undefined;
-  const meant = [...known, ...stage.recorded].filter(([at]) => isDeleted(at, edit));
+  const held = hashOf(fs.readFileSync(mark));
+  const isMeant = (at: string): boolean => isDeleted(at, edit);
+  const meant = [...known, ...stage.recorded].filter(([at]) => isMeant(at));
+  const kept = [...before].filter(([, { blake3 }]) => edit.inPlace !== true || blake3 !== held);
+  const outcome = [...stage.outcome].filter(([at, { blake3 }]) => !isMeant(at) && blake3 !== held);
   const found = [
     ...unexplained(done, [0, 1, 3, 4]),
     ...stage.losses().filter((what) => what.startsWith('O2')),
-    ...lost(root, before, edit),
+    ...lost(root, kept, edit),
     ...afterwards(stage, new Set(meant.map(([, { record }]) => record.id))),
-    ...lost(root, before, edit),
+    ...lost(root, kept, edit),
+    ...notBroughtTogether(stage.roots, outcome),
   ];
   return named(stage, n, found, `${edit.name} (exit ${done.code})`);
 }
@@ -59,16 +64,30 @@ function isDeleted(at: string, { deleted = [] }: Edit): boolean {
   return deleted.some((path) => at === path || at.startsWith(`${path}/`));
 }
 
+type Entries = Iterable<readonly [at: string, SnapshotEntry]>;
+
 /** O1: what the person made is in a file; what was there before in a file or in the net. */
-function lost(root: string, before: Snapshot, { made = [], overwritten = [] }: Edit): string[] {
+function lost(root: string, before: Entries, { made = [] }: Edit): string[] {
   const here = contentsOf(snapshot(root));
   const net = netContents(root);
   const wrong = made
     .filter((text) => !here.has(hashOf(Buffer.from(text))))
     .map((text) => `O1: ${JSON.stringify(text)}, just written, is in no file`);
   for (const [at, { type, blake3 }] of before) {
-    if (type !== 'file' || here.has(blake3) || net.has(blake3) || overwritten.includes(at)) continue;
-    wrong.push(`O1: the content of ${show(at)} is in no file and not in the net`);
+    if (type === 'file' && !here.has(blake3) && !net.has(blake3))
+      wrong.push(`O1: the content of ${show(at)} is in no file and not in the net`);
+  }
+  return wrong;
+}
+
+/** The other side merges what became of it: what both sides had, and nobody deleted or saw and replaced, is in files. */
+function notBroughtTogether([root = '', other = '']: readonly string[], outcome: Entries): string[] {
+  const done = run(['-C', other, 'merge', 'origin']);
+  const here = new Set([root, other].flatMap((each) => [...contentsOf(snapshot(each))]));
+  const wrong = unexplained(done, [0, 1]).map((what) => `then there, merge: ${what}`);
+  for (const [at, { type, blake3 }] of outcome) {
+    if (type === 'file' && !here.has(blake3))
+      wrong.push(`O1: the content of ${show(at)} is in no file on either side`);
   }
   return wrong;
 }

@@ -79,6 +79,11 @@ export class Stage {
     return this.#world.root;
   }
 
+  /** What an undisturbed run makes of the command's own folder. */
+  get outcome(): Snapshot {
+    return this.#wanted[0]?.tree ?? new Map();
+  }
+
   /** The start state again. */
   reset(): World {
     this.#template.fresh();
