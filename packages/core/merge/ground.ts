@@ -38,16 +38,37 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
   const [base, first, second] = parts as [Parts, Parts, Parts];
   const files = matchObjects(base.files, [first.files, second.files]);
   const records = matchObjects(base.records, [first.records, second.records]);
+  const isInTheWay = filesAbove(given);
+  const isDifferent = (object: MergeObject): boolean =>
+    !isAlike(object) || isInTheWay((object.base as MergeEntry).path);
   const alike = [...files, ...records].flatMap((object) =>
-    isAlike(object) ? [object.base as MergeEntry] : [],
+    isDifferent(object) ? [] : [object.base as MergeEntry],
   );
   if (alike.length === 0) return { ...groundOf(given, facts), files, records, alike };
-  const isDifferent = (object: MergeObject): boolean => !isAlike(object);
   return {
     ...groundOf(without(alike, given), facts),
     files: files.filter(isDifferent),
     records: records.filter(isDifferent),
     alike,
+  };
+}
+
+/**
+ * Whether a file is where a folder above the path would have to be: what is alike in three trees has none, but something
+ * that is put back into a tree may.
+ */
+function filesAbove({ base, sides }: MergeInput): (path: RepoPath) => boolean {
+  let known: Set<RepoPath> | undefined;
+  const files = (): Set<RepoPath> => {
+    if (known !== undefined) return known;
+    const all = [base, ...sides].flat().filter(({ record }) => record.type !== 'dir');
+    known = new Set(all.map(({ path }) => path));
+    return known;
+  };
+  return (path) => {
+    for (let above = parentOf(path); above !== ROOT; above = parentOf(above))
+      if (files().has(above)) return true;
+    return false;
   };
 }
 

@@ -36,7 +36,8 @@ function asBefore(
   const there = entriesInside(sides[side], new Set(places));
   const regions = torn.map((one, i) => {
     const place = places[i] as RepoPath;
-    return regionOf(one, place, there.has(place) || ground.holdsUntouched(place));
+    const isListed = there.get(place)?.some(({ path, record }) => path !== place || record.type === 'dir');
+    return regionOf(one, place, isListed === true || ground.holdsUntouched(place));
   });
   const old = entriesInside(base, new Set(regions.flatMap(({ before }) => before ?? [])));
   const ids = new Set<ObjectId>();
