@@ -86,6 +86,27 @@ export const ATOMIC: readonly MergeCase[] = [
     conflicts: ['delete-edit p'],
   },
   {
+    name: 'a project deleted and a file put in its place here, committed in there: whole, the file beside it',
+    base: { ...PROJECT, k: '9 k' },
+    a: { p: '8 f', k: '9 k' },
+    b: { ...PROJECT, [`p/${HEAD}`]: '1 z t=3', k: '9 k' },
+    tree: {
+      ...PROJECT,
+      [`p/${HEAD}`]: '1 z t=3',
+      p: '1+dir dir !delete-edit',
+      'p (conflict A 2020-01-01)': '8 f !file-directory',
+      k: '9 k',
+    },
+    conflicts: ['delete-edit p', 'file-directory p | p (conflict A 2020-01-01)'],
+  },
+  {
+    name: 'a project moved to where another folder was, whose files were deleted, committed in there: one project',
+    base: { ...PROJECT, 'q/f': '7 f' },
+    a: { [`q/${HEAD}`]: '1 x', [`q/${PACK}`]: '2 k', 'q/src': '3 s' },
+    b: { ...PROJECT, [`p/${HEAD}`]: '1 z t=3', 'q/f': '7 f' },
+    tree: { [`q/${HEAD}`]: '1 z t=3', [`q/${PACK}`]: '2 k', 'q/src': '3 s' },
+  },
+  {
     name: 'a project deleted here, untouched there: deleted',
     base: { ...PROJECT, k: '9 k' },
     a: { k: '9 k' },

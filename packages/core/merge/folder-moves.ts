@@ -18,6 +18,8 @@ export interface SideFolders {
   readonly moves: ReadonlyMap<RepoPath, FolderMove>;
   /** Gone, and there is no one place that most of their objects went to. */
   readonly split: ReadonlySet<RepoPath>;
+  /** Something that was in them, or their own record, still is, or went no further than within them. */
+  readonly kept: ReadonlySet<RepoPath>;
 }
 
 /**
@@ -39,7 +41,7 @@ export function recogniseMoves(side: SideNumber, ground: Ground): SideFolders {
     else if (!ground.isFolder(side, folder)) split.add(folder);
   }
   settleOccupied(moves, side, ground);
-  return { moves, split };
+  return { moves, split, kept: stay };
 }
 
 interface Vote {

@@ -136,12 +136,16 @@ interface SideNodes {
   readonly at: Map<RepoPath, FolderNode>;
 }
 
-/** Of several folders that became one new one, the one with the most objects gives it its name and place. */
-function sideNodes({ moves }: SideFolders, root: FolderNode, ground: Ground): SideNodes {
+/**
+ * Of several folders that became one new one, the one with the most objects gives it its name and place. New is also one
+ * at the path of a folder of which nothing is left.
+ */
+function sideNodes({ moves, kept }: SideFolders, root: FolderNode, ground: Ground): SideNodes {
   const absorbed = new Map<RepoPath, RepoPath>();
   const claims = new Map<RepoPath, RepoPath>();
   for (const [from, { to, weight }] of moves) {
-    if (isAt(moves, ground, to)) {
+    const isOccupied = kept.has(to) || ground.holdsUntouched(to);
+    if (isOccupied && isAt(moves, ground, to)) {
       absorbed.set(from, to);
       continue;
     }
