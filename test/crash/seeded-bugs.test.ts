@@ -20,10 +20,10 @@ interface Seeded extends SeededBug {
   readonly hunt: Hunt;
 }
 
-/** Lets one read after the other fail, and counts what a commit then takes for deleted. */
+/** Lets one read after the other fail, beyond those before the tree is listed, and counts what a commit then takes for deleted. */
 const failingReads = (stage: Stage, program: string): string[] => {
   const before = records(stage.reset().root);
-  for (let n = 1; n <= 40; n++) {
+  for (let n = 1; n <= 100; n++) {
     const { root } = stage.reset();
     const args = ['-C', root, 'commit', '-m', 'x', '--keep-deletions', '--allow-mass-delete'];
     runWithFault(args, { FAIL_READ_AT: `${n}:EIO` }, { program });
