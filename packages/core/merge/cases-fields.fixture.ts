@@ -286,6 +286,13 @@ export const FIELDS: readonly MergeCase[] = [
     tree: { d: '2 dir entity=album title=T was=3', 'd/f': '1 x' },
   },
   {
+    name: 'a folder moved into one that is described here, described there: what is said of both',
+    base: { d: '2 dir entity=album title=T', 'd/k': '9 k', 'z/b': '1 b' },
+    a: { d: '2 dir entity=album title=T', 'd/k': '9 k', 'd/b': '1 b' },
+    b: { d: '2 dir entity=album title=T', 'd/k': '9 k', z: '3 dir place=P', 'z/b': '1 b' },
+    tree: { d: '2 dir entity=album place=P title=T was=3', 'd/k': '9 k', 'd/b': '1 b' },
+  },
+  {
     name: 'a described folder deleted here with its files, described anew there: the folder stays',
     base: { d: '2 dir entity=album title=T', 'd/f': '1 x', k: '9 k' },
     a: { k: '9 k' },

@@ -38,12 +38,21 @@ export function placeFolderRecords(
     };
     const isForsaken = isForsakenOn(folder, object, folders);
     const known = placed.get(path);
+    const other = known?.placed ?? untouchedAt(path, ground);
     placed.set(path, {
-      placed: known === undefined ? item : unifyFolders(known.placed, item, ground),
+      placed: other === undefined ? item : unifyFolders(other, item, ground),
       isForsaken: isForsaken && known?.isForsaken !== false,
     });
   }
   return placed;
+}
+
+/** The record that all three trees have alike of a folder that another one went into. */
+function untouchedAt(path: RepoPath, ground: Ground): Placed | undefined {
+  const entry = ground.untouchedRecord(path);
+  if (entry === undefined) return undefined;
+  const objects = [{ base: entry, sides: [entry, entry] as const }];
+  return { entry, objects, isMoved: false, losers: [], conflict: undefined, isUntouched: true };
 }
 
 function isForsakenOn(folder: FolderNode, { base, sides }: MergeObject, { nodes }: Folders): boolean {
