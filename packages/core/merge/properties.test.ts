@@ -14,9 +14,18 @@ import { printTree, type Tree } from './merge-tree.fixture.ts';
  * conservation of contents, the list of what may be deleted, and a valid tree. BK_MERGE_RUNS: how many in all.
  */
 const RUNS = Number(process.env['BK_MERGE_RUNS'] ?? 21_000);
-const share = (percent: number): { readonly numRuns: number } => ({
+/** The same for every change, so that a failure is the change's; others are tried by hand. BK_MERGE_SEED: a number, or `random`. */
+const SEED = seedOf(process.env['BK_MERGE_SEED'] ?? '1');
+console.log(`merge properties: ${RUNS} runs, seed ${SEED}`);
+const share = (percent: number): { readonly numRuns: number; readonly seed: number } => ({
   numRuns: Math.ceil((RUNS * percent) / 100),
+  seed: SEED,
 });
+
+function seedOf(text: string): number {
+  return text === 'random' ? Math.floor(Math.random() * 2 ** 31) : Number(text);
+}
+
 const HOURS = 3_600_000;
 
 const number = fc.nat(DEED_RANGE);
