@@ -246,7 +246,8 @@ export class IndexDb {
  * it would say at the first write: no index of bk's has one. @throws IndexDamaged
  */
 function refuseUnwritable(file: string): void {
-  if (file === ':memory:' || !fs.existsSync(file)) return;
+  // What is no file is left to SQLite, which says why it cannot be opened.
+  if (file === ':memory:' || !fs.statSync(file, { throwIfNoEntry: false })?.isFile()) return;
   const fd = fs.openSync(file, fs.constants.O_RDONLY);
   try {
     const version = Buffer.alloc(1);
