@@ -314,4 +314,11 @@ export const FIELDS: readonly MergeCase[] = [
     b: { e: '2 dir entity=album', 'e/f': '1 x' },
     tree: { 'e/f': '1 x' },
   },
+  {
+    name: 'the record of a folder moved here to another place than its file, described there: described at its place',
+    base: { 'b/b': '2 z', 'b/k': '9 k', 'c/b': '3 dir mode=0700', 'c/b/a': '1 x' },
+    a: { 'b/a': '1 x', 'b/k': '9 k', 'c/d': '3 dir mode=0700', 'c/d/b': '2 z' },
+    b: { 'b/b': '2 z', 'b/k': '9 k', 'c/b': '3 dir mode=0700 title=T', 'c/b/a': '1 x' },
+    tree: { 'b/a': '1 x', 'b/k': '9 k', 'c/d': '3 dir mode=0700 title=T', 'c/d/b': '2 z' },
+  },
 ];

@@ -64,22 +64,47 @@ function isForsakenOn(folder: FolderNode, { base, sides }: MergeObject, { nodes 
   return sides[otherSide(side)] === undefined && nodes.pathOn(otherSide(side), folder) === undefined;
 }
 
-/** Records are matched by the folder that they are of; by id only where several folders became one. */
+/**
+ * Records are matched by the folder that they are of; by id only where several folders became one, or where a side put
+ * a record elsewhere than what was in its folder: then it goes there.
+ */
 function byFolder(records: readonly MergeObject[], { nodes }: Folders): Map<FolderNode, MergeObject> {
   const bases = new Map<FolderNode, MergeEntry>();
   const sides = [new Map<FolderNode, MergeEntry>(), new Map<FolderNode, MergeEntry>()] as const;
+  const astray: Astray[] = [];
   for (const object of records) {
     const before = object.base && nodes.inBase(object.base.path);
     if (before !== undefined && object.base !== undefined) bases.set(before, object.base);
     for (const side of SIDES) {
       const entry = object.sides[side];
-      if (entry !== undefined) sides[side].set(nodes.parentOnSide(side, entry.path, before), entry);
+      if (entry === undefined) continue;
+      const folder = nodes.parentOnSide(side, entry.path, before);
+      sides[side].set(folder, entry);
+      if (before !== undefined && folder !== before) astray.push({ object, side, before, folder });
     }
+  }
+  for (const { object, side, before, folder } of astray) {
+    const other = otherSide(side);
+    const entry = object.sides[other];
+    if (object.base === undefined || entry === undefined || sides[other].get(before) !== entry) continue;
+    if (bases.has(folder) || sides[other].has(folder)) continue;
+    bases.set(folder, object.base);
+    sides[other].set(folder, entry);
+    bases.delete(before);
+    sides[other].delete(before);
   }
   const found = new Map<FolderNode, MergeObject>();
   for (const folder of [...bases.keys(), ...sides[0].keys(), ...sides[1].keys()])
     found.set(folder, { base: bases.get(folder), sides: [sides[0].get(folder), sides[1].get(folder)] });
   return found;
+}
+
+/** A record that a side has of another folder than the base has it of. */
+interface Astray {
+  readonly object: MergeObject;
+  readonly side: SideNumber;
+  readonly before: FolderNode;
+  readonly folder: FolderNode;
 }
 
 function fateOf({ base, sides }: MergeObject): 'deleted' | 'delete-edit' | undefined {

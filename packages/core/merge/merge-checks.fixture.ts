@@ -178,7 +178,7 @@ function misreported({ merged, tree, base, sides }: MergeMade): string[] {
       if (!exists(tree, path)) problems.push(`${conflict.kind} names what is not there: ${path}`);
     }
     if (!isSorted(conflict.kept)) problems.push(`kept is not sorted: ${conflict.path}`);
-    problems.push(...unrecorded(conflict, listedEntries));
+    problems.push(...unrecorded(conflict, listedEntries, base));
   }
   const old = new Set(
     [base, ...sides].flatMap((one) => [...one.values()].map(({ record }) => textOfConflict(record))),
@@ -201,13 +201,20 @@ function textOfConflict(record: Rec): string {
 
 /**
  * Who tells of a conflict: the record that stays and the losers'. Not that of a folder that keeps its path, nor those of
- * names that differ by case but the greatest; and a folder without a record cannot, nor what is alike in all trees.
+ * names that differ by case but the greatest; and a folder without a record cannot, nor what is alike in all trees, also
+ * where it is so only because the other version of a project that was kept twice stands beside it.
  */
-function unrecorded({ path, kind, kept }: MergeConflict, entries: ReadonlyMap<RepoPath, RecordAt>): string[] {
+function unrecorded(
+  { path, kind, kept }: MergeConflict,
+  entries: ReadonlyMap<RepoPath, RecordAt>,
+  base: Tree,
+): string[] {
   const telling = [...(kind === 'file-directory' ? [] : [path]), ...(kind === 'case' ? [] : kept)];
   return telling.flatMap((one) => {
     const record = entries.get(one)?.record;
     if (record === undefined) return [];
+    const before = base.get(one)?.record;
+    if (kind === 'case' && before !== undefined && formatRecord(before) === formatRecord(record)) return [];
     if (record.conflict === undefined) return [`does not tell of ${kind}: ${one}`];
     const versions = record.conflict.versions as readonly { path: string; blake3?: string }[];
     const sorted = [...versions].sort(
