@@ -32,6 +32,15 @@ describe('brake (SPEC 4, rule 5)', () => {
       hint: expect.stringContaining('--allow-mass-delete'),
     });
   });
+
+  test.each([
+    { trackedFiles: 30, deleted: 20, replaced: 0 },
+    { trackedFiles: 1500, deleted: 0, replaced: 1200 },
+  ])('%o in a history: the files here are untouched', (damage) => {
+    expect(brake(damage, 'history')).toMatchObject({
+      hint: expect.stringMatching(/untouched.*--allow-mass-delete/),
+    });
+  });
 });
 
 describe('conserve (SPEC 4, rule 6)', () => {

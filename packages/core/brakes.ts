@@ -14,25 +14,43 @@ export type Brake =
   | { readonly refuse: false }
   | { readonly refuse: true; readonly reason: string; readonly hint: string };
 
+/** Where it was seen: in the folder itself, or in a history that the folder is to follow. */
+export type DamageSeen = 'folder' | 'history';
+
+const HINTS = {
+  folder: {
+    deleted:
+      'if they are gone on purpose, say so with --allow-mass-delete; if not, see that the disk is there, or bring them back with "bk recover"',
+    replaced:
+      'if that was done on purpose, say so with --allow-mass-delete; if not, something may have damaged or encrypted them: look at some of them first',
+  },
+  history: {
+    deleted:
+      'the files here are untouched; see with --dry-run which ones, and if they were deleted there on purpose, say so with --allow-mass-delete',
+    replaced:
+      'the files here are untouched; if that was done on purpose there, say so with --allow-mass-delete; if not, something may have damaged or encrypted them there',
+  },
+} as const;
+
 /**
  * SPEC 4, rule 5: a folder suddenly almost empty is an unmounted disk or an accident until somebody says otherwise.
  * The reason is a clause for after "refused: ".
  */
-export function brake({ trackedFiles, deleted, replaced }: Damage): Brake {
+export function brake({ trackedFiles, deleted, replaced }: Damage, seen: DamageSeen = 'folder'): Brake {
   const fewLeft = trackedFiles >= 20 && deleted * 2 > trackedFiles;
   const manyDeleted = deleted > 1000 && deleted * 10 > trackedFiles;
   if (fewLeft || manyDeleted) {
     return {
       refuse: true,
       reason: `this would delete ${deleted} of ${trackedFiles} files`,
-      hint: `if they are gone on purpose, say so with --allow-mass-delete; if not, see that the disk is there, or bring them back with "bk recover"`,
+      hint: HINTS[seen].deleted,
     };
   }
   if (replaced > 1000 && replaced * 2 > trackedFiles) {
     return {
       refuse: true,
       reason: `this would replace the contents of ${replaced} of ${trackedFiles} files`,
-      hint: 'if that was done on purpose, say so with --allow-mass-delete; if not, something may have damaged or encrypted them: look at some of them first',
+      hint: HINTS[seen].replaced,
     };
   }
   return { refuse: false };

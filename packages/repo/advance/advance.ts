@@ -238,7 +238,7 @@ function sourceOf(brought: Brought, file: FileAt): PlacedContent | undefined {
 function refuseAbsurd({ repo, options }: Following, { deleted, replaced }: TreePlan): void {
   if (options.allowMassDelete === true || options.dryRun === true) return;
   const trackedFiles = repo.index.presentFiles;
-  const verdict = brake({ trackedFiles, deleted: deleted.length, replaced: replaced.length });
+  const verdict = brake({ trackedFiles, deleted: deleted.length, replaced: replaced.length }, 'history');
   if (verdict.refuse) throw new BkError('refused', `refused: ${verdict.reason}`, { hint: verdict.hint });
 }
 
