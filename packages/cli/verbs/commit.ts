@@ -1,6 +1,7 @@
-import { BkError, type Change, type DeletionPolicy } from '@bk/core';
+import type { Change, DeletionPolicy } from '@bk/core';
 import type { CommitOptions, CommitResult } from '@bk/repo';
 import { changesText, problemsText, summaryText } from '../changes.ts';
+import { DELETIONS, policyOf } from '../deletions.ts';
 import { counted } from '../format.ts';
 import type { Session } from '../session.ts';
 import { verb } from '../verb.ts';
@@ -17,19 +18,11 @@ export const commit = verb({
     yargs
       .positional('paths', { type: 'string', array: true, describe: 'only what is at or below these' })
       .option('message', { alias: 'm', type: 'string', requiresArg: true, describe: 'what was done' })
-      .option('confirm-deletions', {
-        type: 'boolean',
-        describe: 'the deletions are meant: the net may let go',
-      })
-      .option('keep-deletions', { type: 'boolean', describe: 'the net keeps what was deleted (the default)' })
-      .option('allow-mass-delete', {
-        type: 'boolean',
-        describe: 'go on though very much is deleted or replaced',
-      })
+      .options(DELETIONS)
       .option('dry-run', { type: 'boolean', describe: 'print what would be committed' })
       .option('long', { type: 'boolean', describe: 'list every file, also in moved folders' }),
   async run(given, session) {
-    const deletions = policyOf(given['confirm-deletions'] === true, given['keep-deletions'] === true);
+    const deletions = policyOf(given);
     const { commit } = await import('@bk/repo');
     const repository = await session.open();
     const options: CommitOptions = {
@@ -46,13 +39,6 @@ export const commit = verb({
     return result.unreadable.length > 0 ? 1 : 0;
   },
 });
-
-export function policyOf(confirm: boolean, keep: boolean): DeletionPolicy | undefined {
-  if (confirm && keep)
-    throw new BkError('usage', '--confirm-deletions and --keep-deletions exclude each other');
-  if (confirm) return 'confirmed';
-  return keep ? 'kept' : undefined;
-}
 
 /** Without a terminal nobody can confirm, so the net keeps what was deleted. */
 async function askAbout(deleted: readonly Change[], session: Session): Promise<DeletionPolicy> {

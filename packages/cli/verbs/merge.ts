@@ -3,6 +3,7 @@ import type { MergeOptions, MergeResult } from '@bk/repo';
 import { appliedText, countsOf, keptPaths, leftText, missingText } from '../applied.ts';
 import { conflictsText } from '../conflicts.ts';
 import { correspondencesText } from '../correspondences.ts';
+import { MASS_DELETE } from '../deletions.ts';
 import { shortCommit } from '../exchanged.ts';
 import { count, counted, table } from '../format.ts';
 import type { Session } from '../session.ts';
@@ -36,10 +37,7 @@ export const merge = verb({
         requiresArg: true,
         describe: 'at the first meeting of two collections: where equal files are to be',
       })
-      .option('allow-mass-delete', {
-        type: 'boolean',
-        describe: 'go on though very much is deleted or replaced',
-      })
+      .options(MASS_DELETE)
       .option('dry-run', { type: 'boolean', describe: 'only say what would be done' })
       .option('long', { type: 'boolean', describe: 'list every line, however many' }),
   async run(given, session) {

@@ -1,6 +1,7 @@
 import { BkError, type RepoPath } from '@bk/core';
 import type { ResolvedConflict, ResolveOptions, ResolveResult } from '@bk/repo';
 import { leftText, missingText } from '../applied.ts';
+import { MASS_DELETE } from '../deletions.ts';
 import { counted, table } from '../format.ts';
 import { type Style, shownPath } from '../terminal.ts';
 import { verb } from '../verb.ts';
@@ -29,10 +30,7 @@ export const resolve = verb({
         describe: 'both, newest, deletion or the name of a repository',
       })
       .option('all', { type: 'boolean', describe: 'every conflict that there is' })
-      .option('allow-mass-delete', {
-        type: 'boolean',
-        describe: 'go on though very much is deleted or replaced',
-      })
+      .options(MASS_DELETE)
       .option('dry-run', { type: 'boolean', describe: 'only say what would be kept' }),
   async run(given, session) {
     const { paths = [], keep, all = false } = given;

@@ -2,11 +2,12 @@ import type { PathProblem } from '@bk/core';
 import type { MergedOne, PushedRemote, SyncedRemote, SyncOptions, SyncResult } from '@bk/repo';
 import { appliedText, countsOf, keptPaths, leftText, missingText } from '../applied.ts';
 import { conflictsText } from '../conflicts.ts';
+import { DELETIONS, policyOf } from '../deletions.ts';
 import { exchangeCode, exchangeText, shortCommit } from '../exchanged.ts';
 import type { Session } from '../session.ts';
 import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
-import { commitText, policyOf } from './commit.ts';
+import { commitText } from './commit.ts';
 import { fetchedNews } from './fetch.ts';
 import { notSentText, pushedNews } from './push.ts';
 
@@ -22,21 +23,13 @@ export const sync = verb({
     yargs
       .positional('remotes', { type: 'string', array: true, describe: 'names of remotes; none: all' })
       .option('message', { alias: 'm', type: 'string', requiresArg: true, describe: 'what was done' })
-      .option('confirm-deletions', {
-        type: 'boolean',
-        describe: 'the deletions are meant: the net may let go',
-      })
-      .option('keep-deletions', { type: 'boolean', describe: 'the net keeps what was deleted (the default)' })
-      .option('allow-mass-delete', {
-        type: 'boolean',
-        describe: 'go on though very much is deleted or replaced',
-      })
+      .options(DELETIONS)
       .option('dry-run', { type: 'boolean', describe: 'only say what would be done' })
       .option('long', { type: 'boolean', describe: 'list every line, however many' }),
   async run(given, session) {
     const { sync } = await import('@bk/repo');
     const { remotes = [], message } = given;
-    const deletions = policyOf(given['confirm-deletions'] === true, given['keep-deletions'] === true);
+    const deletions = policyOf(given);
     const options: SyncOptions = {
       remotes,
       allowMassDelete: given['allow-mass-delete'] === true,
