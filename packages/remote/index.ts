@@ -17,3 +17,4 @@ export * from './open.ts';
 export * from './port.ts';
 export * from './told.ts';
 export * from './verified.ts';
+export * from './wire/index.ts';

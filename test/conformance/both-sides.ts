@@ -2,6 +2,7 @@ import type { ContentHash, GitId } from '@bk/core';
 import type { Content, Peer } from '@bk/remote';
 import { HistoryReader, missingObjects, packOf } from '@bk/store';
 import { expect } from 'vitest';
+import { offered, overWire, served } from './over-wire.ts';
 import { flow } from './streams.ts';
 import { localSubject, memorySubject, Place, type Subject } from './subject.ts';
 
@@ -9,6 +10,8 @@ import { localSubject, memorySubject, Place, type Subject } from './subject.ts';
 export const SUBJECTS = [
   ['memory', memorySubject],
   ['local', localSubject],
+  ['wire', () => overWire(localSubject, served)],
+  ['wire, called back', () => overWire(localSubject, offered)],
 ] as const;
 
 export const MAIN = 'refs/heads/main';

@@ -1,0 +1,83 @@
+import type { Channel } from './channel.ts';
+
+/** Bytes that may lie in one direction. */
+const ROOM = 1 << 20;
+
+/** Two ends of a byte stream within this process, for tests of whatever talks over one. */
+export function channelPair(): readonly [Channel, Channel] {
+  const [there, back] = [new Pipe(), new Pipe()];
+  return [new MemoryChannel(back, there), new MemoryChannel(there, back)];
+}
+
+class MemoryChannel implements Channel {
+  readonly incoming: AsyncIterable<Uint8Array>;
+  readonly #incoming: Pipe;
+  readonly #outgoing: Pipe;
+
+  constructor(incoming: Pipe, outgoing: Pipe) {
+    this.#incoming = incoming;
+    this.#outgoing = outgoing;
+    this.incoming = incoming.read();
+  }
+
+  write(bytes: readonly Uint8Array[]): Promise<void> {
+    return this.#outgoing.write(bytes);
+  }
+
+  async close(): Promise<void> {
+    this.#outgoing.end();
+    await this.#incoming.ended;
+  }
+}
+
+class Pipe {
+  readonly ended: Promise<void>;
+  #queue: Uint8Array[] = [];
+  #bytes = 0;
+  #isEnded = false;
+  #settle: () => void = () => {};
+  #filled: (() => void) | undefined;
+  #emptied: (() => void) | undefined;
+
+  constructor() {
+    this.ended = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  async write(bytes: readonly Uint8Array[]): Promise<void> {
+    if (this.#isEnded) throw new Error('the pipe is closed');
+    const piece = Buffer.concat(bytes);
+    this.#queue.push(piece);
+    this.#bytes += piece.length;
+    this.#filled?.();
+    while (this.#bytes > ROOM && !this.#isEnded)
+      await new Promise<void>((resolve) => {
+        this.#emptied = resolve;
+      });
+  }
+
+  end(): void {
+    this.#isEnded = true;
+    this.#filled?.();
+    this.#emptied?.();
+    this.#settle();
+  }
+
+  async *read(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      const pieces = this.#queue;
+      this.#queue = [];
+      for (const piece of pieces) {
+        this.#bytes -= piece.length;
+        this.#emptied?.();
+        yield piece;
+      }
+      if (this.#queue.length > 0) continue;
+      if (this.#isEnded) return;
+      await new Promise<void>((resolve) => {
+        this.#filled = resolve;
+      });
+    }
+  }
+}
