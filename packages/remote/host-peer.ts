@@ -213,15 +213,13 @@ class HostPeer implements Peer {
     signal: AbortSignal | undefined,
   ): Promise<SentContent | undefined> {
     const { blake3, size, have } = content;
-    const hasher = this.#host.createHasher();
     if (size <= SMALL) {
       const whole = new Uint8Array(size);
-      if (readFully(place, 0, whole) !== size) return undefined;
-      hasher.update(whole);
-      if (hasher.digest() !== blake3) return undefined;
+      if (readFully(place, 0, whole) !== size || this.#host.hashBytes(whole) !== blake3) return undefined;
       const offset = have !== undefined && this.#isPrefix(whole, have) ? have.bytes : 0;
       return { blake3, size, offset, chunks: once(whole.subarray(offset)) };
     }
+    const hasher = this.#host.createHasher();
     const prefix = this.#host.createHasher();
     const begun = have !== undefined && (await this.#feed([hasher, prefix], place, have.bytes, signal));
     if (begun && prefix.digest() === have.prefix)
@@ -236,9 +234,7 @@ class HostPeer implements Peer {
   }
 
   #isPrefix(whole: Uint8Array, have: { readonly bytes: number; readonly prefix: ContentHash }): boolean {
-    const hasher = this.#host.createHasher();
-    hasher.update(whole.subarray(0, have.bytes));
-    return hasher.digest() === have.prefix;
+    return this.#host.hashBytes(whole.subarray(0, have.bytes)) === have.prefix;
   }
 
   /** Lets hashers see the first so many bytes; false if there are fewer. */
@@ -314,15 +310,24 @@ class HostPeer implements Peer {
     signal: AbortSignal | undefined,
   ): Promise<Receipt['reason']> {
     if (arrival.bytes > offset) arrival.cut(offset);
-    const hasher = this.#host.createHasher();
-    await this.#feed([hasher], arrival, offset, signal);
+    let hasher: Hasher | undefined;
+    /** Of a content that came in one piece. */
+    let hash: ContentHash | undefined;
+    if (offset > 0) {
+      hasher = this.#host.createHasher();
+      await this.#feed([hasher], arrival, offset, signal);
+    }
     let at = offset;
     try {
       for await (const chunk of chunks) {
         this.#check(signal);
         at += chunk.length;
         if (at > size) return 'too-long';
-        hasher.update(chunk);
+        if (chunk.length === size) hash = this.#host.hashBytes(chunk);
+        else {
+          hasher ??= this.#host.createHasher();
+          hasher.update(chunk);
+        }
         arrival.append(chunk);
       }
     } catch (error) {
@@ -330,7 +335,8 @@ class HostPeer implements Peer {
       throw error;
     }
     if (at < size) return 'cut-off';
-    if (hasher.digest() !== blake3) return 'other-content';
+    hash ??= hasher?.digest() ?? this.#host.hashBytes(EMPTY);
+    if (hash !== blake3) return 'other-content';
     arrival.finish();
     return undefined;
   }
@@ -345,6 +351,8 @@ function readFully(from: Pick<OpenContent, 'read'>, offset: number, target: Uint
   }
   return done;
 }
+
+const EMPTY = new Uint8Array(0);
 
 async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   if (bytes.length > 0) yield bytes;

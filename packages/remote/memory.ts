@@ -6,6 +6,7 @@ import type { Content, Facts, Hold, HoldOptions } from './port.ts';
 export interface MemoryOptions {
   readonly facts: () => Facts;
   readonly createHasher: () => Hasher;
+  readonly hashBytes?: (bytes: Uint8Array) => ContentHash;
   /** Git objects need a history to live in. */
   readonly history: Pick<Host, 'refs' | 'pack' | 'receive'>;
   /** ms since 1970. */
@@ -15,6 +16,7 @@ export interface MemoryOptions {
 /** A Host whose contents, arrivals and leases live in memory: for tests of whatever talks to a Peer. */
 export class MemoryHost implements Host {
   readonly createHasher: () => Hasher;
+  readonly hashBytes: (bytes: Uint8Array) => ContentHash;
   readonly facts: Host['facts'];
   readonly refs: Host['refs'];
   readonly pack: Host['pack'];
@@ -30,9 +32,10 @@ export class MemoryHost implements Host {
   >();
   readonly #nowMs: () => number;
 
-  constructor({ facts, createHasher, history, nowMs }: MemoryOptions) {
+  constructor({ facts, createHasher, hashBytes, history, nowMs }: MemoryOptions) {
     this.facts = facts;
     this.createHasher = createHasher;
+    this.hashBytes = hashBytes ?? ((bytes) => this.#hash(bytes));
     this.refs = () => history.refs();
     this.pack = (wants, haves) => history.pack(wants, haves);
     this.receive = (bytes, updates, signal) => history.receive(bytes, updates, signal);

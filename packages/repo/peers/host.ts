@@ -51,7 +51,7 @@ import {
   updateRef,
   VerifiedTimes,
 } from '@bk/store';
-import { createHasher, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
+import { createHasher, hashBytes, hashDescriptor, putStat, TreeFs, volumeOf } from '@bk/worktree';
 import { clearIncoming } from '../exchange/incoming.ts';
 import { presenceAt } from '../exchange/refs.ts';
 import { type Ground, groundOf } from '../observe/ground.ts';
@@ -103,6 +103,7 @@ interface Place {
 class RepositoryHost implements Host {
   readonly localRoot: string;
   readonly createHasher = createHasher;
+  readonly hashBytes = hashBytes;
   readonly #repo: Repository;
   readonly #options: HostOptions;
   readonly #incoming: Incoming;
