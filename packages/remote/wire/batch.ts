@@ -1,5 +1,15 @@
+import { MOST_PAYLOAD } from './frame.ts';
+import type { BufferPool } from './pool.ts';
+
 /** A frame of small things is sent when it has grown to this. */
 const FULL = 256 << 10;
+
+/** How the payloads of a stream are sent. */
+export interface Sending {
+  /** Resolves when the next may be sent. The payload belongs to whoever sends it, who gives it back to the pool. */
+  readonly send: (payload: Uint8Array) => Promise<void>;
+  readonly pool: BufferPool;
+}
 
 /**
  * Gathers what is small into frames. What is begun is sent when it is full, or when whoever fills it lets other work
@@ -7,27 +17,27 @@ const FULL = 256 << 10;
  */
 export class Batch {
   readonly #send: (payload: Uint8Array) => Promise<void>;
-  #buffer = Buffer.alloc(0);
+  readonly #pool: BufferPool;
+  #buffer: Buffer | undefined;
   #length = 0;
   #sending: Promise<void> = Promise.resolve();
   #late: NodeJS.Immediate | undefined;
 
-  constructor(send: (payload: Uint8Array) => Promise<void>) {
+  constructor({ send, pool }: Sending) {
     this.#send = send;
+    this.#pool = pool;
   }
 
   /** Where to write the next `bytes`; they count when `keep` is called, in the same turn. */
   async room(bytes: number): Promise<Buffer> {
-    if (this.#length > 0 && (this.#length >= FULL || this.#length + bytes > this.#buffer.length))
-      await this.flush();
-    if (this.#length === 0 && this.#buffer.length < bytes)
-      this.#buffer = Buffer.allocUnsafeSlow(bytes > FULL ? bytes : 2 * FULL);
+    if (this.#length > 0 && (this.#length >= FULL || this.#length + bytes > MOST_PAYLOAD)) await this.flush();
+    this.#buffer ??= this.#pool.take();
     return this.#buffer.subarray(this.#length);
   }
 
   /** Whether what was written where `room` said can be kept still, after other work has run. */
   isAt(room: Buffer): boolean {
-    return this.#buffer.buffer === room.buffer && this.#length === room.byteOffset;
+    return this.#buffer?.buffer === room.buffer && this.#length === room.byteOffset;
   }
 
   keep(bytes: number): void {
@@ -39,10 +49,10 @@ export class Batch {
   async flush(): Promise<void> {
     clearImmediate(this.#late);
     this.#late = undefined;
-    if (this.#length > 0) {
+    if (this.#buffer !== undefined && this.#length > 0) {
       const payload = this.#buffer.subarray(0, this.#length);
       this.#length = 0;
-      this.#buffer = EMPTY;
+      this.#buffer = undefined;
       this.#sending = this.#sending.then(() => this.#send(payload));
       this.#sending.catch(() => {});
     }
@@ -55,5 +65,3 @@ export class Batch {
     this.#length = 0;
   }
 }
-
-const EMPTY = Buffer.alloc(0);

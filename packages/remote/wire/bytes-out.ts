@@ -1,12 +1,9 @@
 import { LIMITS } from '../port.ts';
-import { Batch } from './batch.ts';
+import { Batch, type Sending } from './batch.ts';
 
 /** Sends bytes, whatever pieces they come in. @throws what `bytes` throws, and what ends sending */
-export async function sendBytes(
-  bytes: AsyncIterable<Uint8Array>,
-  send: (payload: Uint8Array) => Promise<void>,
-): Promise<void> {
-  const batch = new Batch(send);
+export async function sendBytes(bytes: AsyncIterable<Uint8Array>, sending: Sending): Promise<void> {
+  const batch = new Batch(sending);
   try {
     for await (const piece of bytes) {
       for (let at = 0; at < piece.length; at += LIMITS.chunk) {

@@ -1,6 +1,7 @@
 import { BkError, type JsonValue } from '@bk/core';
 import type { Inflow, Outflow } from './flow.ts';
 import { MessageParts } from './message.ts';
+import { BufferPool } from './pool.ts';
 
 /** What one side may ask of the other, and which way a stream goes with it. */
 export const METHODS = {
@@ -102,6 +103,7 @@ export class GivenCall {
   outflow: Outflow | undefined;
   inputEnded = false;
   progress: (value: JsonValue) => void = () => {};
+  pool = new BufferPool();
   send: (payload: Uint8Array) => Promise<void> = async () => {};
   skip: (ordinal: number) => void = () => {};
 

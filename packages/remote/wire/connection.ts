@@ -18,6 +18,7 @@ import { Keeper } from './keeper.ts';
 import { jsonOf, MOST_MESSAGE, partsOf } from './message.ts';
 import { Outgoing } from './outgoing.ts';
 import { type Packing, unpack } from './packing.ts';
+import { BufferPool } from './pool.ts';
 import type { Timeouts } from './timeouts.ts';
 
 /** Calls under way in each direction. */
@@ -42,7 +43,9 @@ export class Connection {
   readonly #channel: Channel;
   readonly #options: ConnectionOptions;
   readonly #out: Outgoing;
-  readonly #reader = new FrameReader((frame) => this.#take(frame));
+  /** Buffers of frames, in and out. */
+  readonly pool = new BufferPool();
+  readonly #reader = new FrameReader(this.pool, (frame) => this.#take(frame));
   readonly #keeper: Keeper;
   readonly #own = new Map<number, OwnCall>();
   readonly #given = new Map<number, GivenCall>();
@@ -66,7 +69,7 @@ export class Connection {
     this.#options = options;
     const { clock, timeouts, packing } = options;
     const onBroken = (error: BkError): void => void this.#explained(error).then((why) => this.#end(why));
-    this.#out = new Outgoing(channel, { clock, packing, onBroken });
+    this.#out = new Outgoing(channel, { clock, packing, pool: this.pool, onBroken });
     this.#keeper = new Keeper(clock, timeouts, {
       patienceMs: () => this.#patience(),
       writingSinceMs: () => this.#out.writingSinceMs,
@@ -124,7 +127,9 @@ export class Connection {
     const id = ++this.#lastOwn;
     const flows: CallFlows = {
       ...(hasInput(request.method) && { outflow: new Outflow() }),
-      ...(hasOutput(request.method) && { inflow: new Inflow((bytes) => this.#grant(0, id, bytes)) }),
+      ...(hasOutput(request.method) && {
+        inflow: new Inflow(this.pool, (bytes) => this.#grant(0, id, bytes)),
+      }),
     };
     const call = new OwnCall(id, request, flows, this.#options.clock.nowMs());
     this.#own.set(id, call);
@@ -288,8 +293,10 @@ export class Connection {
   #handle(call: GivenCall, method: Method, args: JsonValue): void {
     const { id } = call;
     call.request = { method, args };
-    if (hasInput(method)) call.inflow = new Inflow((bytes) => this.#grant(FLAG.answering, id, bytes));
+    if (hasInput(method))
+      call.inflow = new Inflow(this.pool, (bytes) => this.#grant(FLAG.answering, id, bytes));
     if (hasOutput(method)) call.outflow = new Outflow();
+    call.pool = this.pool;
     call.progress = (value) => this.#out.push(FRAME.progress, FLAG.answering, id, jsonBytes(value));
     call.skip = (ordinal) => this.#out.push(FRAME.skip, FLAG.answering, id, word(ordinal));
     call.send = async (payload) => {
@@ -303,8 +310,10 @@ export class Connection {
   async #answer(call: GivenCall): Promise<void> {
     try {
       const value = await this.#options.handler(call);
-      for (const { bytes, more } of partsOf(value))
-        await this.#out.send(FRAME.answer, FLAG.answering | (more ? FLAG.more : 0), call.id, bytes);
+      for (const { bytes, more } of partsOf(value)) {
+        await this.#out.room();
+        this.#out.put(FRAME.answer, FLAG.answering | (more ? FLAG.more : 0), call.id, bytes);
+      }
       this.#given.delete(call.id);
     } catch (error) {
       this.#refuse(call, error);

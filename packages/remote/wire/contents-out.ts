@@ -1,6 +1,6 @@
 import { BkError } from '@bk/core';
 import { LIMITS, type MissingContent, type SentContent } from '../port.ts';
-import { Batch } from './batch.ts';
+import { Batch, type Sending } from './batch.ts';
 import { nameBytes, putName, REASON_RECORDS, RECORD } from './content-record.ts';
 import { faultOf } from './fault.ts';
 import { putU32, putU64 } from './frame.ts';
@@ -8,10 +8,9 @@ import { putU32, putU64 } from './frame.ts';
 /** Contents up to this size go in one record, if they are at hand whole. */
 const SMALL = 128 << 10;
 
-export interface ContentsOutOptions {
+export interface ContentsOutOptions extends Sending {
   /** Whether each record says which content it is; else they come in the order that was asked for. */
   readonly named: boolean;
-  readonly send: (payload: Uint8Array) => Promise<void>;
   /** Contents up to this number, from 1, are not wanted any more. */
   readonly skipped: () => number;
   readonly onContent?: (content: SentContent | MissingContent) => void;
@@ -22,7 +21,7 @@ export async function sendRecords(
   contents: AsyncIterable<SentContent | MissingContent>,
   options: ContentsOutOptions,
 ): Promise<void> {
-  const batch = new Batch(options.send);
+  const batch = new Batch(options);
   const sender = new RecordSender(batch, options);
   try {
     for await (const content of contents) {

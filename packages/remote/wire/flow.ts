@@ -1,5 +1,6 @@
 import type { BkError } from '@bk/core';
 import { violation } from './frame.ts';
+import type { BufferPool } from './pool.ts';
 
 /** What may be on its way in one stream before the receiver has consumed any of it. */
 export const WINDOW = 4 << 20;
@@ -12,6 +13,7 @@ export function costOf(payload: Uint8Array): number {
 
 /** The receiving end of a stream: keeps what came until it is asked for, never more than the window. */
 export class Inflow {
+  readonly #pool: BufferPool;
   readonly #grant: (bytes: number) => void;
   #queue: Uint8Array[] = [];
   #first = 0;
@@ -23,7 +25,9 @@ export class Inflow {
   #error: BkError | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(grant: (bytes: number) => void) {
+  /** @param pool gets back what was consumed */
+  constructor(pool: BufferPool, grant: (bytes: number) => void) {
+    this.#pool = pool;
     this.#grant = grant;
   }
 
@@ -86,6 +90,7 @@ export class Inflow {
   #release(): void {
     if (this.#current === undefined) return;
     this.#consumed += costOf(this.#current);
+    this.#pool.give(this.#current);
     this.#current = undefined;
     if (this.#consumed < WINDOW / 4 || this.#ended) return;
     this.#allowed += this.#consumed;

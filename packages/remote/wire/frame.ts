@@ -56,6 +56,14 @@ export interface Frame {
   readonly payload: Uint8Array;
 }
 
+/** Payloads from this size on have a buffer of the pool. */
+const LARGE = 64 << 10;
+
+/** Who lends buffers of MOST_PAYLOAD bytes. */
+interface Lender {
+  take(): Uint8Array;
+}
+
 interface Rule {
   readonly answering: 'never' | 'always' | 'either';
   readonly flags: number;
@@ -104,6 +112,7 @@ export function writeHeader(target: Uint8Array, { type, flags, call, length }: H
  * The payload may be a view of what was pushed.
  */
 export class FrameReader {
+  readonly #pool: Lender;
   readonly #take: (frame: Frame) => void;
   readonly #header = new Uint8Array(HEADER);
   #headerBytes = 0;
@@ -111,7 +120,9 @@ export class FrameReader {
   #payload: Uint8Array | undefined;
   #filled = 0;
 
-  constructor(take: (frame: Frame) => void) {
+  /** @param pool lends the buffers for what does not come in one piece */
+  constructor(pool: Lender, take: (frame: Frame) => void) {
+    this.#pool = pool;
     this.#take = take;
   }
 
@@ -152,12 +163,16 @@ export class FrameReader {
       this.#emit(head, bytes.subarray(at, at + head.length));
       return at + head.length;
     }
-    this.#payload ??= Buffer.allocUnsafeSlow(head.length);
+    this.#payload ??= this.#bufferFor(head.length);
     const part = bytes.subarray(at, at + head.length - this.#filled);
     this.#payload.set(part, this.#filled);
     this.#filled += part.length;
     if (this.#filled === head.length) this.#emit(head, this.#payload);
     return at + part.length;
+  }
+
+  #bufferFor(length: number): Uint8Array {
+    return length > LARGE ? this.#pool.take().subarray(0, length) : Buffer.allocUnsafeSlow(length);
   }
 
   #emit({ type, flags, call }: Head, payload: Uint8Array): void {

@@ -2,6 +2,7 @@ import type { Channel } from './channel.ts';
 
 /** Bytes that may lie in one direction. */
 const ROOM = 1 << 20;
+const PIECE = 64 << 10;
 
 /** Two ends of a byte stream within this process, for tests of whatever talks over one. */
 export function channelPair(): readonly [Channel, Channel] {
@@ -47,9 +48,10 @@ class Pipe {
 
   async write(bytes: readonly Uint8Array[]): Promise<void> {
     if (this.#isEnded) throw new Error('the pipe is closed');
-    const piece = Buffer.concat(bytes);
-    this.#queue.push(piece);
-    this.#bytes += piece.length;
+    for (const piece of piecesOf(bytes)) {
+      this.#queue.push(piece);
+      this.#bytes += piece.length;
+    }
     this.#filled?.();
     while (this.#bytes > ROOM && !this.#isEnded)
       await new Promise<void>((resolve) => {
@@ -80,4 +82,23 @@ class Pipe {
       });
     }
   }
+}
+
+/** Like from a pipe of the system: copied, and no more than it holds at once. */
+function* piecesOf(bytes: readonly Uint8Array[]): Generator<Uint8Array> {
+  let piece = Buffer.allocUnsafeSlow(PIECE);
+  let filled = 0;
+  for (const one of bytes) {
+    for (let at = 0; at < one.length; ) {
+      const part = one.subarray(at, at + PIECE - filled);
+      piece.set(part, filled);
+      at += part.length;
+      filled += part.length;
+      if (filled < PIECE) continue;
+      yield piece;
+      piece = Buffer.allocUnsafeSlow(PIECE);
+      filled = 0;
+    }
+  }
+  if (filled > 0) yield piece.subarray(0, filled);
 }

@@ -3,6 +3,7 @@ import type { Channel } from './channel.ts';
 import type { Clock } from './clock.ts';
 import { FLAG, type FrameType, HEADER, violation, writeHeader } from './frame.ts';
 import { Packer, type Packing } from './packing.ts';
+import type { BufferPool } from './pool.ts';
 
 /** Bytes of streams that wait to be written. */
 const ROOM = 1 << 20;
@@ -14,6 +15,7 @@ const PIECE_COST = 128;
 export interface OutgoingOptions {
   readonly clock: Clock;
   readonly packing: Packing;
+  readonly pool: BufferPool;
   /** The channel is broken, or the other side reads nothing. */
   readonly onBroken: (error: BkError) => void;
 }
@@ -23,10 +25,13 @@ export class Outgoing {
   readonly #channel: Channel;
   readonly #options: OutgoingOptions;
   readonly #packer: Packer;
+  readonly pool: BufferPool;
   #queue: Uint8Array[] = [];
   #bytes = 0;
   #writing: Promise<void> | undefined;
   #sinceMs: number | undefined;
+  /** Pieces of the pool among what is being written, and among what waits. */
+  #borrowed: Uint8Array[] = [];
   #waiting: (() => void)[] = [];
   #error: BkError | undefined;
 
@@ -34,6 +39,7 @@ export class Outgoing {
     this.#channel = channel;
     this.#options = options;
     this.#packer = new Packer(options.packing);
+    this.pool = options.pool;
   }
 
   /** When the write began that is under way. */
@@ -63,11 +69,12 @@ export class Outgoing {
     else this.push(type, flags | FLAG.packed, call, packed);
   }
 
-  /** Like `put`, as soon as there is room. @throws why nothing is sent any more */
+  /** Sends a frame as soon as there is room, and gives its payload back to the pool when it is written. @throws like `room` */
   async send(type: FrameType, flags: number, call: number, payload: Uint8Array): Promise<void> {
     while (this.isFull) await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     if (this.#error !== undefined) throw this.#error;
     this.put(type, flags, call, payload);
+    this.#borrowed.push(payload);
   }
 
   /** @throws why nothing is sent any more */
@@ -105,12 +112,15 @@ export class Outgoing {
       while (this.#queue.length > 0) {
         const batch = this.#queue;
         const bytes = this.#bytes;
+        const borrowed = this.#borrowed;
         this.#queue = [];
         this.#bytes = 0;
+        this.#borrowed = [];
         this.#wakeAll();
         const begun = clock.nowMs();
         this.#sinceMs = begun;
         await this.#channel.write(batch);
+        for (const piece of borrowed) this.pool.give(piece);
         this.#packer.took(bytes, clock.nowMs() - begun);
       }
     } catch (cause) {

@@ -26,6 +26,7 @@ import {
   checkedResults,
 } from '../told.ts';
 import { contentsSaid } from './arguments.ts';
+import type { Sending } from './batch.ts';
 import { sendBytes } from './bytes-out.ts';
 import type { CallRequest, OwnCall } from './calls.ts';
 import { type Connection, closed } from './connection.ts';
@@ -92,9 +93,8 @@ export class RemotePeer implements Peer {
     checkUpdates(updates);
     const args = { pack: bytes !== undefined, updates: updates as unknown as JsonValue };
     const request = { method: 'sendPack', args, signal, patienceMs: patienceFor(0) } as const;
-    const send = (call: OwnCall) => (payload: Uint8Array) => this.#connection.sendData(call, payload);
     const said = await this.#give(request, async (call) => {
-      if (bytes !== undefined) await sendBytes(bytes, send(call));
+      if (bytes !== undefined) await sendBytes(bytes, this.#sending(call));
     });
     return checkedResults(said, updates);
   }
@@ -139,7 +139,7 @@ export class RemotePeer implements Peer {
     const said = await this.#give(request, (call) =>
       sendRecords(checkedContents(contents), {
         named: true,
-        send: (payload) => this.#connection.sendData(call, payload),
+        ...this.#sending(call),
         skipped: () => call.flows.outflow?.skipped ?? 0,
         onContent: ({ blake3 }) => void sent.push(blake3),
       }),
@@ -178,6 +178,11 @@ export class RemotePeer implements Peer {
   async #begin(request: CallRequest): Promise<OwnCall> {
     this.#check(request.signal);
     return this.#connection.call(request);
+  }
+
+  #sending(call: OwnCall): Sending {
+    const { pool } = this.#connection;
+    return { send: (payload) => this.#connection.sendData(call, payload), pool };
   }
 
   async #ask(request: CallRequest): Promise<JsonValue> {

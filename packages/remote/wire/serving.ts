@@ -46,7 +46,7 @@ const ANSWERS: Readonly<Record<PeerMethod, (peer: Peer, call: GivenCall) => Prom
   },
   async fetchPack(peer, call) {
     const { wants, haves } = fields(requestOf(call).args);
-    await sendBytes(peer.fetchPack(idsAsked(wants), idsAsked(haves), call), call.send);
+    await sendBytes(peer.fetchPack(idsAsked(wants), idsAsked(haves), call), call);
     return null;
   },
   async sendPack(peer, call) {
@@ -55,9 +55,9 @@ const ANSWERS: Readonly<Record<PeerMethod, (peer: Peer, call: GivenCall) => Prom
     return json(await peer.sendPack(bytes, updatesAsked(updates), call));
   },
   async readContents(peer, call) {
-    const { send, outflow } = call;
+    const { send, pool, outflow } = call;
     const contents = peer.readContents(contentsAsked(requestOf(call).args), call);
-    await sendRecords(contents, { named: false, send, skipped: () => outflow?.skipped ?? 0 });
+    await sendRecords(contents, { named: false, send, pool, skipped: () => outflow?.skipped ?? 0 });
     return null;
   },
   async arrived(peer, call) {
