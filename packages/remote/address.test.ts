@@ -33,6 +33,8 @@ describe('parseAddress', () => {
       'https://ann@git.example.org:8443/c.git',
       { kind: 'git', url: 'https://ann@git.example.org:8443/c.git' },
     ],
+    ['http://127.0.0.1:8080/c.git', { kind: 'git', url: 'http://127.0.0.1:8080/c.git' }],
+    ['http://[::1]/c.git', { kind: 'git', url: 'http://[::1]/c.git' }],
   ])('%s', (text, address) => {
     expect(parseAddress(text)).toEqual({ ...address, text });
   });
@@ -71,6 +73,8 @@ describe('parseAddress', () => {
     ['S11', 'file:///x'],
     ['S11', 'git://host/x'],
     ['S11', 'http://host/x'],
+    ['S11', 'http://127.0.0.1.host/x'],
+    ['S11', 'http://localhost@host/x'],
     ['S11', 'git+ssh://host/x'],
     ['S11', 'javascript://host/x'],
     ['S11', 'https://host'],
@@ -112,7 +116,7 @@ describe('parseAddress', () => {
           expect(address.user ?? 'x').toMatch(/^[A-Za-z0-9_]/);
           expect(address.path).not.toMatch(/[\n\0]/);
         } else if (address.kind === 'git') {
-          expect(new URL(address.url).protocol).toBe('https:');
+          expect(['https:', 'http:']).toContain(new URL(address.url).protocol);
           expect(new URL(address.url).password).toBe('');
         } else expect(address.path).toBe(text);
       }),

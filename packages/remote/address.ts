@@ -14,7 +14,7 @@ export type Address =
       /** Absolute, or (`host:path`) relative to the home folder there; never on a command line. */
       readonly path: string;
     }
-  /** History only, at a git host. */
+  /** History only, at a git host: encrypted, unless it is on this machine itself. */
   | { readonly kind: 'git'; readonly text: string; readonly url: string };
 
 const LONGEST = 4_096;
@@ -47,7 +47,7 @@ export function parseAddress(text: string): Address {
 
 function withScheme(text: string, scheme: string, rest: string): Address {
   if (scheme === 'ssh') return sshUrl(text, rest);
-  if (scheme === 'https') return gitUrl(text, rest);
+  if (scheme === 'https' || scheme === 'http') return gitUrl(text, scheme, rest);
   const hint =
     scheme === 'file' ? 'give the path itself' : 'a path, ssh://host/path, host:path, or https://host/path';
   throw wrong(text, `bk does not use ${scheme}://`, hint);
@@ -84,7 +84,7 @@ function sshUrl(text: string, rest: string): Address {
   };
 }
 
-function gitUrl(text: string, rest: string): Address {
+function gitUrl(text: string, scheme: 'https' | 'http', rest: string): Address {
   const slash = rest.indexOf('/');
   if (slash < 0 || slash === rest.length - 1) throw wrong(text, 'it has no path');
   const { user, host, port } = authority(text, rest.slice(0, slash));
@@ -92,8 +92,14 @@ function gitUrl(text: string, rest: string): Address {
   if (/[?#\\ ]/.test(path)) throw wrong(text, 'it has characters that a path of a git host does not have');
   checkedPath(text, decodedPath(text, path));
   const shown = host.includes(':') ? `[${host}]` : host;
-  const url = `https://${user === undefined ? '' : `${user}@`}${shown}${port === undefined ? '' : `:${port}`}${path}`;
+  if (scheme === 'http' && !isLoopback(shown)) throw wrong(text, 'it is not encrypted', 'write https://');
+  const url = `${scheme}://${user === undefined ? '' : `${user}@`}${shown}${port === undefined ? '' : `:${port}`}${path}`;
   return { kind: 'git', text, url };
+}
+
+/** @param host as a URL has it: an IPv6 address in brackets */
+export function isLoopback(host: string): boolean {
+  return /^(?:localhost|\[::1\]|127(?:\.\d{1,3}){3})$/i.test(host);
 }
 
 function authority(text: string, part: string): { user?: string; host: string; port?: number } {

@@ -10,6 +10,8 @@
  */
 export * from './address.ts';
 export * from './asked.ts';
+export { type Credentials, credentialsFrom } from './git-host/credentials.ts';
+export { type GitHostOptions, gitHostPeer } from './git-host/git-host-peer.ts';
 export * from './host.ts';
 export * from './host-peer.ts';
 export * from './memory.ts';

@@ -40,6 +40,8 @@ export interface Facts {
   readonly head?: GitId;
   readonly subset: WantedPart;
   readonly readOnly: boolean;
+  /** A git host: it keeps history and presences, never a content. */
+  readonly historyOnly?: true;
   /** Bytes that can be sent to it. */
   readonly freeBytes?: number;
   /** The name that it has for whoever asks, whose `refs/remotes/<name>/main` may be written there; absent: it has none. */

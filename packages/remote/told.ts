@@ -39,6 +39,7 @@ export function checkedFacts(said: unknown): Facts {
     volume: line(facts['volume'], 'volume'),
     subset: { include: patterns(subset['include']), exclude: patterns(subset['exclude']) },
     readOnly: facts['readOnly'] !== false,
+    ...(facts['historyOnly'] === true && { historyOnly: true }),
     ...(head !== undefined && { head: commit(head) }),
     ...(typeof freeBytes === 'number' && freeBytes >= 0 && { freeBytes }),
     ...(knownAs !== undefined && { knownAs: line(knownAs, 'name for this repository') }),
