@@ -6,6 +6,7 @@ import { type Config, layoutOf, withRemote } from '@bk/store';
 import type { Context } from '../context.ts';
 import { introduce } from '../presence/presence.ts';
 import { openRepository, type Repository } from '../repository.ts';
+import { gitHost, isHistoryOnly } from './git-host.ts';
 import { type MainMove, repositoryHost } from './host.ts';
 import { hostOptions } from './host-options.ts';
 import { sharedVolumeId } from './volume.ts';
@@ -77,6 +78,12 @@ export async function openRemote(
   return { remote: seen, peer, facts };
 }
 
+export interface ReachOptions extends PeerOptions {
+  readonly only?: ReadonlySet<string>;
+  /** Only those that may have contents. */
+  readonly contents?: boolean;
+}
+
 /**
  * All remotes that are within reach now, or of them `only` those, in order of their names; a broken one is out of reach,
  * with the reason.
@@ -84,13 +91,14 @@ export async function openRemote(
 export async function reach(
   repo: Repository,
   context: Context,
-  { only, ...options }: PeerOptions & { readonly only?: ReadonlySet<string> } = {},
+  { only, contents = false, ...options }: ReachOptions = {},
 ): Promise<Reached> {
   const open: OpenRemote[] = [];
   const unreachable: { name: string; reason: string }[] = [];
-  for (const { name } of remotesOf(repo)) {
+  for (const { name, address } of remotesOf(repo)) {
     if (only?.has(name) === false) continue;
     try {
+      if (contents && isHistoryOnly(address)) continue;
       open.push(await openRemote(repo, name, context, options));
     } catch (error) {
       if (!(error instanceof BkError) || error.code === 'bug' || error.code === 'interrupted') {
@@ -120,6 +128,7 @@ export async function openAddress(
 ): Promise<{ readonly peer: Peer; readonly facts: Facts }> {
   const peer = await openPeer(parseAddress(address), {
     local: async (folder) => localPeer(repo, folder, context, options),
+    git: async (address) => gitHost(address, repo.history),
   });
   try {
     const facts = checkedFacts(await peer.facts());
