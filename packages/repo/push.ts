@@ -26,6 +26,8 @@ export interface PushedRemote {
   readonly standing?: Standing;
   /** Why its head is not the one here, or why not all could be sent. */
   readonly reason?: string;
+  /** It is at a git host, which never gets contents. */
+  readonly historyOnly?: true;
   /** Contents that went over (in a dry run: would). */
   readonly sent: { readonly files: number; readonly bytes: number };
   /** What did not follow there, because something is in the way or no copy was within its reach: it shows as changes. */
@@ -86,9 +88,7 @@ async function pushTo(
   { dryRun = false }: PushOptions,
   context: Context,
 ): Promise<PushedRemote> {
-  const { name } = open.remote;
-  const theirs = open.facts.head ?? null;
-  const nothing = { name, head: theirs, moved: false, sent: { files: 0, bytes: 0 }, left: [], missing: [] };
+  const nothing = { ...nothingSent(open), head: open.facts.head ?? null };
   if (repo.head === undefined) return { ...nothing, reason: 'nothing is committed here yet' };
   try {
     const plan = dryRun ? planFor(repo, open, repo.head) : await agreed(repo, open, context);
@@ -97,6 +97,11 @@ async function pushTo(
   } catch (error) {
     return { ...nothing, reason: reasonOf(error) };
   }
+}
+
+function nothingSent({ remote: { name }, facts: { historyOnly } }: OpenRemote) {
+  const what = { sent: { files: 0, bytes: 0 }, left: [], missing: [] };
+  return { name, moved: false, ...what, ...(historyOnly && { historyOnly }) };
 }
 
 /** Learns first what the remote has, so that both know the same. */
@@ -112,6 +117,7 @@ function planFor(repo: Repository, { facts }: OpenRemote, ours: GitId): Plan {
   if (standing !== 'behind' && standing !== 'diverged')
     return { standing, common: undefined, ours, theirs, lacking: [] };
   const common = theirs === undefined ? undefined : commonCommit(history, ours, theirs);
+  if (facts.historyOnly) return { standing, common, ours, theirs, lacking: [] };
   const said = lastPresence(repo, facts.id);
   const present =
     said === undefined && theirs !== undefined ? history.readCommit(theirs).tree : said?.present;
@@ -150,13 +156,13 @@ function withReason(reason: string | undefined): { readonly reason?: string } {
 }
 
 async function send(repo: Repository, open: OpenRemote, plan: Plan, context: Context): Promise<PushedRemote> {
-  const { remote, peer } = open;
+  const { remote, peer, facts } = open;
   const { standing, ours, theirs } = plan;
   await sendRefs(repo, open, plan);
   const { sent, missing, full } = await sendContents(repo, peer, plan.lacking, context);
-  const result = { name: remote.name, head: theirs ?? null, moved: false, standing, sent, left: [], missing };
+  const result = { ...nothingSent(open), head: theirs ?? null, standing, sent, missing };
   if (full) return { ...result, reason: 'there is no space left there' };
-  if (standing === 'same') await settle(repo, open, ours, context);
+  if (standing === 'same' && facts.historyOnly !== true) await settle(repo, open, ours, context);
   if (standing !== 'behind') return { ...result, ...withReason(apart(plan, remote.name)) };
   const update = { name: MAIN, next: ours, ...(theirs !== undefined && { expected: theirs }) };
   const [main] = await peer.sendPack(packFor(repo.history, [ours], await havesOf(open)), [update]);

@@ -55,6 +55,8 @@ export interface RemoteAbout {
   readonly name: string;
   readonly volume: string;
   readonly subset: Subset;
+  /** It is at a git host, which keeps no contents. */
+  readonly historyOnly?: true;
   /** Null: it has no commit, or none that is known. */
   readonly head: GitId | null;
   /** Commits there that are not here, and here that are not there; null: its history was not fetched yet. */
@@ -216,8 +218,9 @@ async function show(repo: Repository, name: string, context: Context): Promise<R
 }
 
 function aboutNow(repo: Repository, facts: Facts): RemoteAbout {
-  const { name, volume, subset, head, freeBytes } = facts;
-  return { name, volume, subset, ...standing(repo, head), freeBytes: freeBytes ?? null };
+  const { name, volume, subset, head, freeBytes, historyOnly } = facts;
+  const about = { name, volume, subset, ...standing(repo, head), freeBytes: freeBytes ?? null };
+  return historyOnly === true ? { ...about, historyOnly } : about;
 }
 
 /** What its presence says, which came here by whatever way. */

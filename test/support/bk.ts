@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -83,6 +83,30 @@ export function run(args: readonly string[], options: RunOptions = {}): Outcome 
   if (done.error !== undefined) throw done.error;
   const code = done.status ?? 128 + (SIGNALS[done.signal ?? ''] ?? 0);
   return { code, stdout: done.stdout, stderr: done.stderr };
+}
+
+/** The same beside this process, which may serve it meanwhile. */
+export function runBeside(
+  args: readonly string[],
+  options: Pick<RunOptions, 'env' | 'cwd'> = {},
+): Promise<Outcome> {
+  const child = spawn(BK, args, {
+    cwd: options.cwd ?? PROJECT,
+    env: { ...environment(), ...options.env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    timeout: 240_000,
+  });
+  const said = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const)
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      said[name] += text;
+    });
+  return new Promise((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) =>
+      resolve({ code: code ?? 128 + (SIGNALS[signal ?? ''] ?? 0), ...said }),
+    );
+  });
 }
 
 /** What bk needs of the environment and nothing of the test runner's (NODE_OPTIONS, VITEST…, GIT_…, BK_…). */

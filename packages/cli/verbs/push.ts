@@ -42,12 +42,13 @@ export function notSentText({ name, missing, left }: PushedRemote, style: Style)
 }
 
 export function pushedNews(
-  { head, moved, standing, reason, sent }: PushedRemote,
+  { head, moved, standing, reason, sent, historyOnly }: PushedRemote,
   style: Style,
   dryRun: boolean,
 ): string[] {
   const told: string[] = [];
-  if (moved) told.push(`${dryRun ? 'would move' : 'moved'} to ${shortCommit(head)}`);
+  const what = historyOnly ? ', the history only' : '';
+  if (moved) told.push(`${dryRun ? 'would move' : 'moved'} to ${shortCommit(head)}${what}`);
   if (standing === 'ahead') told.push('it is ahead: `bk sync` follows it');
   if (reason !== undefined) told.push(`${style('yellow', 'not moved')}: ${safe(reason)}`);
   if (sent.files > 0)

@@ -11,6 +11,7 @@ export const remote = verb({
   examples: [
     ['bk remote', 'all that are known, and when they were last seen'],
     ['bk remote add disk2 /mnt/disk2/Pictures', 'plugged in or not'],
+    ['bk remote add hub https://git.example.org/ada/pictures.git', 'an empty repository at a git host'],
     ['bk remote show disk2', 'what it wants to hold, how its history stands to this one, what is free there'],
     ['bk remote remove disk2', 'forgets the name; nothing changes there, and what is there goes on counting'],
     ['bk remote remove disk2 --lost', 'the disk is dead or gone: it counts as a copy of nothing any more'],
@@ -23,7 +24,10 @@ export const remote = verb({
         describe: 'what to do',
       })
       .positional('name', { type: 'string', describe: 'the name that it has here' })
-      .positional('address', { type: 'string', describe: 'where it is: a folder' })
+      .positional('address', {
+        type: 'string',
+        describe: 'where it is: a folder, or https://… at a git host',
+      })
       .option('lost', {
         type: 'boolean',
         describe:
@@ -125,13 +129,17 @@ function shown(remote: RemoteValue, style: Style): string {
 }
 
 function aboutRows(
-  { name, volume, subset, head, ahead, behind, freeBytes }: RemoteAbout,
+  { name, volume, subset, head, ahead, behind, freeBytes, historyOnly }: RemoteAbout,
   style: Style,
 ): string[][] {
   return [
     ['calls itself', safe(name)],
-    ['volume', safe(volume)],
-    ['wants', subsetText(subset)],
+    ...(historyOnly
+      ? [['keeps', 'the history, and what others hold; no contents']]
+      : [
+          ['volume', safe(volume)],
+          ['wants', subsetText(subset)],
+        ]),
     [
       'head',
       head === null ? style('dim', 'no commit yet') : `${head.slice(0, 10)}  ${standing(ahead, behind)}`,

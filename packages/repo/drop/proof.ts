@@ -139,7 +139,7 @@ class Asking {
   }
 
   async #askAll(contents: readonly DropContent[], leaseMs: number): Promise<void> {
-    const reached = this.#ports.reached ?? (await reach(this.#repo, this.#context));
+    const reached = this.#ports.reached ?? (await reach(this.#repo, this.#context, { contents: true }));
     if (this.#ports.reached === undefined) this.#opened = reached.open;
     const volumes = new Volumes(this.#repo, this.#ports.deviceOf ?? deviceOf);
     for (const remote of reached.open) {

@@ -47,7 +47,7 @@ export async function bring(
   for (const content of wanted)
     if (content.size > 0 && here.source(content) === undefined) elsewhere.set(content.blake3, content);
   const fetching = new BringingIn(incoming, [...elsewhere.values()], context);
-  await fetching.all(from);
+  await fetching.all(from.filter(({ facts }) => facts.historyOnly !== true));
   return brought(wanted, { here, incoming, fetching });
 }
 
@@ -149,7 +149,7 @@ export async function bringFromRemotes(
 ): Promise<Brought | undefined> {
   if (missing.length === 0) return undefined;
   if (remotes !== undefined) return bring(repo, missing, remotes, context);
-  const { open } = await reach(repo, context);
+  const { open } = await reach(repo, context, { contents: true });
   try {
     return await bring(repo, missing, open, context);
   } finally {

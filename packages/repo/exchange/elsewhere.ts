@@ -80,7 +80,7 @@ export class Elsewhere {
     context: Context,
   ): Promise<Elsewhere | undefined> {
     if (contents.length === 0) return undefined;
-    const { open } = await reach(repo, context);
+    const { open } = await reach(repo, context, { contents: true });
     try {
       const brought = await bring(repo, contents, open, context);
       const places = placesOf(repo, new Set(contents.map(({ blake3 }) => blake3)), context);

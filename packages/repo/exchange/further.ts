@@ -21,7 +21,7 @@ export class FurtherRemotes {
       remotesOf(this.#repo).flatMap(({ name }) => (except.has(name) || this.#tried.has(name) ? [] : [name])),
     );
     if (only.size > 0)
-      for (const remote of (await reach(this.#repo, this.#context, { only })).open)
+      for (const remote of (await reach(this.#repo, this.#context, { only, contents: true })).open)
         this.#open.set(remote.remote.name, remote);
     for (const name of only) this.#tried.add(name);
     return [...this.#open.values()].filter(({ remote }) => !except.has(remote.name));
