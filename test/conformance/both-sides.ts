@@ -32,7 +32,9 @@ export interface BothSides {
 export function openBothSides(make: () => Subject): BothSides {
   const subject = make();
   const here = new Place('here');
-  return { subject, here, peer: subject.peer, reader: new HistoryReader(here.layout.history) };
+  const reader = new HistoryReader(here.layout.history);
+  subject.meet?.(reader);
+  return { subject, here, peer: subject.peer, reader };
 }
 
 /** What of the history here leads to `wants` and not to `haves`. */

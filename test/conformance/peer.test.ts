@@ -5,23 +5,27 @@ import { BkError, type GitId } from '@bk/core';
 import { checkedFacts, checkedRefs, LIMITS, type Peer, PROTOCOL } from '@bk/remote';
 import { type HistoryReader, isAncestor, receivePack } from '@bk/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { needsGitHost } from '../support/git-http.ts';
 import { MAIN, NOWHERE, openBothSides, packFrom, refused, SUBJECTS, unreachable } from './both-sides.ts';
 import { factsOf } from './forge.ts';
 import { collect, flow } from './streams.ts';
-import type { Place, Subject } from './subject.ts';
+import { gitHostSubject, type Place, type Subject, startGitHost } from './subject.ts';
 
-describe.each(SUBJECTS)('%s', (_kind, make) => {
+await startGitHost();
+
+describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind, make) => {
   let subject: Subject;
   let here: Place;
   let peer: Peer;
   let reader: HistoryReader;
 
-  beforeEach(() => {
+  beforeEach((context) => {
+    if (kind === 'git host') needsGitHost(context);
     ({ subject, here, peer, reader } = openBothSides(make));
   });
   afterEach(async () => {
-    reader.close();
-    await subject.close();
+    reader?.close();
+    await subject?.close();
   });
 
   async function fetch(
@@ -37,6 +41,14 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
     return packFrom(reader, wants, haves);
   }
 
+  /**
+   * Of what a git host cannot do: it checks nothing of what bk is about, has no files, no names for others, and says
+   * nothing of itself. Who receives from one checks all of it (hostile-*.test.ts).
+   */
+  function testRepository(name: string, work: () => Promise<void>): void {
+    if (kind !== 'git host') test(name, work);
+  }
+
   /** The peer anew, as the other side is now. */
   function fresh(options: Parameters<Subject['reopen']>[0] = {}): Peer {
     peer = subject.reopen({ moveMain: () => true, ...options });
@@ -44,7 +56,7 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
   }
 
   describe('facts and refs', () => {
-    test('say who it is and where its refs are', async () => {
+    testRepository('say who it is and where its refs are', async () => {
       expect(await peer.facts()).toMatchObject({
         protocol: PROTOCOL,
         name: 'there',
@@ -67,7 +79,7 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
   });
 
   describe('history', () => {
-    test('what is there already cannot be named as what it is not', async () => {
+    testRepository('what is there already cannot be named as what it is not', async () => {
       subject.there.write('a', 'a');
       const head = await subject.there.commit();
       const own = (await peer.refs())[0]!;
@@ -120,6 +132,9 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
 
     test('what is not there is not found', async () => {
       await expect(collect(peer.fetchPack([NOWHERE], []))).rejects.toMatchObject({ code: 'not-found' });
+    });
+
+    testRepository('only commits are given', async () => {
       subject.there.write('a', 'a');
       const head = await subject.there.commit();
       const tree = subject.there.git('rev-parse', `${head}^{tree}`).trim() as GitId;
@@ -144,23 +159,26 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
       expect(subject.there.staged()).toEqual([]);
     });
 
-    test('main stays where files cannot follow, and what was sent is there for a merge', async () => {
-      here.write('a', 'a');
-      const head = await here.commit();
-      const remote = 'refs/remotes/here/main';
-      const updates = [
-        { name: MAIN, next: head },
-        { name: remote, next: head },
-      ];
-      expect(await peer.sendPack(packed([head], []), updates)).toEqual([
-        { name: MAIN, moved: false, reason: 'needs-merge' },
-        { name: remote, moved: true },
-      ]);
-      expect(subject.there.git('rev-parse', remote).trim()).toBe(head);
-      expect(subject.there.git('fsck', '--strict', '--no-dangling')).toBe('');
-    });
+    testRepository(
+      'main stays where files cannot follow, and what was sent is there for a merge',
+      async () => {
+        here.write('a', 'a');
+        const head = await here.commit();
+        const remote = 'refs/remotes/here/main';
+        const updates = [
+          { name: MAIN, next: head },
+          { name: remote, next: head },
+        ];
+        expect(await peer.sendPack(packed([head], []), updates)).toEqual([
+          { name: MAIN, moved: false, reason: 'needs-merge' },
+          { name: remote, moved: true },
+        ]);
+        expect(subject.there.git('rev-parse', remote).trim()).toBe(head);
+        expect(subject.there.git('fsck', '--strict', '--no-dangling')).toBe('');
+      },
+    );
 
-    test('only fast-forward, only from where the sender believed it to be', async () => {
+    testRepository('only fast-forward, only from where the sender believed it to be', async () => {
       subject.there.write('a', 'a');
       const theirs = await subject.there.commit();
       here.write('b', 'b');
@@ -190,7 +208,8 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
       const base = await here.commit();
       await fresh().sendPack(packed([base], []), [{ name: MAIN, next: base }]);
       let [wins, expected] = [0, base];
-      for (let round = 0; round < 10; round++) {
+      const rounds = kind === 'git host' ? 3 : 10;
+      for (let round = 0; round < rounds; round++) {
         const rivals = [crossed(here, [expected], `x${round}`), crossed(here, [expected], `y${round}`)];
         const sent = rivals.map((next) => {
           const one = subject.reopen({ moveMain: () => true });
@@ -207,7 +226,7 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
         expected = rivals[moved.indexOf(true)]!;
         expect((await peer.facts()).head).toBe(expected);
       }
-      expect(wins).toBe(10);
+      expect(wins).toBe(rounds);
       expect(subject.there.git('fsck', '--strict', '--no-dangling')).toBe('');
     });
 

@@ -4,11 +4,12 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { ContentHash, GitId } from '@bk/core';
 import type { Content, Facts, Peer } from '@bk/remote';
-import { hostPeer, MemoryHost } from '@bk/remote';
+import { gitHostPeer, hostPeer, MemoryHost } from '@bk/remote';
 import { type Context, commit, init, openRepository, type Repository } from '@bk/repo';
-import { activeLeases, Incoming, type Layout, layoutOf } from '@bk/store';
+import { activeLeases, type HistoryReader, Incoming, isAncestor, type Layout, layoutOf } from '@bk/store';
 import { createHasher, hashBytes } from '@bk/worktree';
 import { type HostOptions, repositoryHost } from '../../packages/repo/peers/host.ts';
+import { GitHost, hasGitHost } from '../support/git-http.ts';
 import { fastFolder } from '../support/temporary.ts';
 
 /** Clock that a test moves. */
@@ -92,6 +93,8 @@ export interface Subject {
   spoil(file: string, content: Content, bytes: Buffer): void;
   /** The same repository anew: what an interrupted session left is there still. */
   reopen(options?: Partial<HostOptions>): Peer;
+  /** Whose history the peer is to believe, if it cannot know itself. */
+  meet?(reader: HistoryReader): void;
   isLeased(blake3: ContentHash): boolean;
   /** Bytes of a content that was sent there whole. */
   arrived(blake3: ContentHash): Buffer | undefined;
@@ -231,4 +234,45 @@ function openedId(there: Place): string {
 function headOf(there: Place): { head?: GitId } {
   const file = path.join(there.layout.history, 'refs/heads/main');
   return fs.existsSync(file) ? { head: fs.readFileSync(file, 'utf8').trim() as GitId } : {};
+}
+
+let web: GitHost | undefined;
+
+/** Starts the web server that the subjects below stand behind; to be awaited before them. */
+export async function startGitHost(): Promise<void> {
+  if (hasGitHost) web = await GitHost.start({ folder: '/' });
+}
+
+/** The other side's history, served by git itself. */
+export function gitHostSubject(): Subject {
+  const inner = new LocalSubject();
+  const { there, clock } = inner;
+  let known: HistoryReader | undefined;
+  const open = (): Peer =>
+    gitHostPeer({
+      url: `${web?.origin}${there.layout.history}`,
+      credentials: { fill: async () => undefined, settle: async () => {} },
+      isAncestor: (ancestor, commit) => known?.has(ancestor) === true && isAncestor(known, ancestor, commit),
+    });
+  const peers = [open()];
+  return {
+    peer: peers[0]!,
+    there,
+    clock,
+    put: (file, bytes) => inner.put(file, bytes),
+    spoil: (file, content, bytes) => inner.spoil(file, content, bytes),
+    meet: (reader) => {
+      known = reader;
+    },
+    reopen: () => {
+      peers.push(open());
+      return peers.at(-1)!;
+    },
+    isLeased: (blake3) => inner.isLeased(blake3),
+    arrived: (blake3) => inner.arrived(blake3),
+    async close() {
+      for (const peer of peers) await peer.close();
+      await inner.close();
+    },
+  };
 }

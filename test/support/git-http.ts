@@ -18,11 +18,15 @@ function backend(): string | undefined {
   return done.status === 0 && fs.existsSync(file) ? file : undefined;
 }
 
+export const hasGitHost = BACKEND !== undefined;
+
 export function needsGitHost(context: Pick<TestContext, 'skip'>): void {
-  needs(context, 'git http-backend', BACKEND !== undefined);
+  needs(context, 'git http-backend', hasGitHost);
 }
 
 export interface GitHostSpec {
+  /** Where its repositories are; absent: a new folder. */
+  readonly folder?: string;
   /** Who may come in; absent: everybody. */
   readonly user?: string;
   readonly password?: string;
@@ -34,7 +38,7 @@ export interface GitHostSpec {
 
 /** A git host on this machine: real git behind a small web server. */
 export class GitHost {
-  readonly folder = temporaryFolder('bk-hub-');
+  readonly folder: string;
   /** Method, path and query of every request, and whether it said who it is. */
   readonly log: { readonly asked: string; readonly authorization: string | undefined }[] = [];
   readonly #spec: GitHostSpec;
@@ -44,6 +48,7 @@ export class GitHost {
 
   private constructor(spec: GitHostSpec) {
     this.#spec = spec;
+    this.folder = spec.folder ?? temporaryFolder('bk-hub-');
     const answer = (asked: http.IncomingMessage, to: http.ServerResponse) => this.#answer(asked, to);
     this.#server = spec.tls === undefined ? http.createServer(answer) : https.createServer(spec.tls, answer);
   }
@@ -69,7 +74,6 @@ export class GitHost {
   make(name = 'collection.git'): string {
     const folder = path.join(this.folder, name);
     execFileSync('git', ['init', '-q', '--bare', '-b', 'main', folder]);
-    execFileSync('git', ['--git-dir', folder, 'config', 'http.receivepack', 'true']);
     return folder;
   }
 
@@ -104,6 +108,9 @@ export class GitHost {
       GIT_PROJECT_ROOT: this.folder,
       GIT_HTTP_EXPORT_ALL: '1',
       GIT_CONFIG_NOSYSTEM: '1',
+      GIT_CONFIG_COUNT: '1',
+      GIT_CONFIG_KEY_0: 'http.receivepack',
+      GIT_CONFIG_VALUE_0: 'true',
       HOME: this.folder,
       REMOTE_ADDR: '127.0.0.1',
       REMOTE_USER: 'ann',

@@ -141,6 +141,8 @@ class GitHostPeer implements Peer {
         const reason = this.#refusal(update, there.get(update.name));
         if (reason !== undefined) refused.set(update.name, { name: update.name, moved: false, reason });
       }
+      if (bytes !== undefined && [...refused.values()].filter(isStranger).length === updates.length)
+        throw new BkError('refused', 'cannot send history for no ref that is used at a git host');
       const moving = updates.filter(({ name, expected, next }) => !refused.has(name) && expected !== next);
       const reports = moving.length === 0 ? [] : await this.#push(offered, moving, bytes, either);
       const told = new Map(reports.map((report) => [report.name, report]));
@@ -206,7 +208,9 @@ class GitHostPeer implements Peer {
   }
 
   #refusal({ name, expected, next }: RefUpdate, current: GitId | undefined): RefRefusal | undefined {
-    if (name !== MAIN && repositoryOfRef(name) === undefined) return 'not-accepted';
+    const repository = repositoryOfRef(name);
+    const isOwn = repository === identityOf(this.#options.url).id;
+    if (name !== MAIN && (repository === undefined || isOwn)) return 'not-accepted';
     if (current !== expected) return 'moved-meanwhile';
     if (expected === undefined || this.#options.isAncestor(expected, next)) return undefined;
     return 'not-fast-forward';
@@ -222,7 +226,10 @@ class GitHostPeer implements Peer {
     if (!this.#session.isKnown) (await this.#session.post('git-receive-pack', FLUSH, { signal })).discard();
     const body = await gathered(pushRequest(offered, updates, bytes));
     const answer = await this.#session.post('git-receive-pack', body, { signal });
-    return readReport(limited(answer.body, MOST_ANSWER), offered, updates, this.#patience());
+    const reports = await readReport(limited(answer.body, MOST_ANSWER), offered, updates, this.#patience());
+    const lacking = reports.find(({ said = '' }) => said === 'missing necessary objects');
+    if (lacking === undefined) return reports;
+    throw new BkError('not-found', `the git host does not have what ${lacking.name} is to name`);
   }
 
   #patience() {
@@ -270,6 +277,10 @@ class GitHostPeer implements Peer {
       hint: 'give the same command again later',
     });
   }
+}
+
+function isStranger({ reason }: RefResult): boolean {
+  return reason === 'not-accepted';
 }
 
 /** A short stream as one piece; a long one as it comes. */
