@@ -29,6 +29,7 @@ export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';
 export * from './listing.ts';
+export * from './media.ts';
 export { conflictNote } from './merge/conflict-name.ts';
 export * from './merge/correspond.ts';
 export type { ContentAt } from './merge/folder-contents.ts';
