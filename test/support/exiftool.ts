@@ -1,0 +1,177 @@
+import type { JsonObject, JsonValue } from '@bk/core';
+import { run } from '../../fixtures/media/run.ts';
+
+/** What exiftool says of a file: `Group:Tag` and plain values. */
+export type ExiftoolTags = Readonly<Record<string, JsonValue>>;
+
+/** One run for all files: it starts slowly. */
+export function exiftoolTags(files: readonly string[]): ReadonlyMap<string, ExiftoolTags> {
+  const answer = run(
+    'exiftool',
+    '-j',
+    '-n',
+    '-G0',
+    '-charset',
+    'iptc=UTF8',
+    '-api',
+    'largefilesupport=1',
+    ...files,
+  );
+  const found = JSON.parse(answer) as readonly (ExiftoolTags & { readonly SourceFile: string })[];
+  return new Map(found.map((tags) => [tags.SourceFile, tags]));
+}
+
+/** A field in which we and an oracle differ. */
+export interface Difference {
+  readonly field: string;
+  readonly ours: JsonValue | undefined;
+  readonly theirs: JsonValue;
+}
+
+export interface Agreement {
+  /** Fields that the oracle has. */
+  readonly compared: number;
+  readonly differences: readonly Difference[];
+}
+
+/** Every field that exiftool knows of a picture, against ours. What only we know is not compared. */
+export function comparePicture(media: JsonObject, tags: ExiftoolTags): Agreement {
+  const expected: Record<string, JsonValue | undefined> = {
+    mime: tags['File:MIMEType'],
+    width: firstOf(
+      tags,
+      'File:ImageWidth',
+      'PNG:ImageWidth',
+      'RIFF:ImageWidth',
+      'GIF:ImageWidth',
+      'EXIF:ImageWidth',
+    ),
+    height: firstOf(
+      tags,
+      'File:ImageHeight',
+      'PNG:ImageHeight',
+      'RIFF:ImageHeight',
+      'GIF:ImageHeight',
+      'EXIF:ImageHeight',
+    ),
+    taken: takenOf(tags),
+    orientation: inRange(firstOf(tags, 'EXIF:Orientation', 'XMP:Orientation'), 1, 8),
+    'camera.make': firstOf(tags, 'EXIF:Make', 'XMP:Make'),
+    'camera.model': firstOf(tags, 'EXIF:Model', 'XMP:Model'),
+    'camera.serial': firstOf(tags, 'EXIF:SerialNumber'),
+    'camera.lens': firstOf(tags, 'EXIF:LensModel'),
+    'exposure.time': timeOf(tags['EXIF:ExposureTime']),
+    'exposure.fNumber': positive(tags['EXIF:FNumber']),
+    'exposure.iso': positive(tags['EXIF:ISO']),
+    'exposure.focalLength': positive(tags['EXIF:FocalLength']),
+    'exposure.focalLength35': positive(tags['EXIF:FocalLengthIn35mmFormat']),
+    'gps.latitude': tags['Composite:GPSLatitude'],
+    'gps.longitude': tags['Composite:GPSLongitude'],
+    'gps.altitude': tags['Composite:GPSAltitude'],
+    rating: inRange(firstOf(tags, 'XMP:Rating', 'EXIF:Rating'), 0, 5),
+    title: firstOf(tags, 'XMP:Title', 'IPTC:ObjectName', 'PNG:Title', 'EXIF:XPTitle'),
+    description: firstOf(
+      tags,
+      'XMP:Description',
+      'IPTC:Caption-Abstract',
+      'PNG:Description',
+      'EXIF:ImageDescription',
+    ),
+    creator: listed(firstOf(tags, 'XMP:Creator', 'IPTC:By-line', 'PNG:Author', 'EXIF:Artist')),
+    rights: firstOf(tags, 'XMP:Rights', 'IPTC:CopyrightNotice', 'PNG:Copyright', 'EXIF:Copyright'),
+    keywords: listed(firstOf(tags, 'XMP:Subject', 'IPTC:Keywords')),
+    software: firstOf(tags, 'EXIF:Software', 'XMP:CreatorTool', 'PNG:Software'),
+  };
+  return agreementOf(media, expected);
+}
+
+export function agreementOf(
+  media: JsonObject,
+  expected: Readonly<Record<string, JsonValue | undefined>>,
+): Agreement {
+  const differences: Difference[] = [];
+  let compared = 0;
+  for (const [field, value] of Object.entries(expected)) {
+    const theirs = tidied(value);
+    if (theirs === undefined) continue;
+    compared++;
+    const ours = field
+      .split('.')
+      .reduce<JsonValue | undefined>((at, key) => (at as JsonObject | undefined)?.[key], media);
+    if (!isSame(field, ours, theirs)) differences.push({ field, ours, theirs });
+  }
+  return { compared, differences };
+}
+
+function isSame(field: string, ours: JsonValue | undefined, theirs: JsonValue): boolean {
+  if (typeof theirs === 'number') {
+    // It prints a text like `1.00` as a number.
+    return Math.abs(Number(ours) - theirs) <= Math.max(TOLERANCE[field] ?? 0, Math.abs(theirs) * 1e-4);
+  }
+  return JSON.stringify(ours) === JSON.stringify(theirs);
+}
+
+/** What our rounding allows. */
+const TOLERANCE: Readonly<Record<string, number>> = {
+  'gps.latitude': 1e-6,
+  'gps.longitude': 1e-6,
+  'gps.altitude': 0.051,
+  'exposure.fNumber': 0.001,
+  'exposure.focalLength': 0.001,
+  duration: 0.03,
+  'video.frameRate': 0.002,
+};
+
+/** The oracle's text as SPEC 2.3 wants texts: trimmed, NFC, empty is absent. Numbers that are texts stay texts. */
+function tidied(value: JsonValue | undefined): JsonValue | undefined {
+  if (typeof value === 'string') return value.normalize('NFC').trim() || undefined;
+  if (Array.isArray(value)) {
+    const kept = [...new Set(value.map((item: JsonValue) => String(item).normalize('NFC').trim()))].filter(
+      Boolean,
+    );
+    return kept.length === 0 ? undefined : kept;
+  }
+  return value ?? undefined;
+}
+
+/** exiftool prints a text that looks like a number as a number. */
+const TEXTS =
+  /:(?:Make|Model|SerialNumber|LensModel|Title|ObjectName|Description|ImageDescription|Caption-Abstract|Rights|Copyright|CopyrightNotice|Software|CreatorTool|Author|XPTitle)$/;
+
+function firstOf(tags: ExiftoolTags, ...names: readonly string[]): JsonValue | undefined {
+  for (const name of names) {
+    const value = tags[name];
+    if (value === undefined || (typeof value === 'string' && value.trim() === '')) continue;
+    return TEXTS.test(name) && typeof value === 'number' ? String(value) : value;
+  }
+  return undefined;
+}
+
+/** exiftool's own time in RFC 3339's letters; what is no full date with a time is no answer. */
+function takenOf(tags: ExiftoolTags): string | undefined {
+  const exif =
+    tags['EXIF:DateTimeOriginal'] === undefined ? undefined : tags['Composite:SubSecDateTimeOriginal'];
+  const stated = String(exif ?? tags['EXIF:DateTimeOriginal'] ?? tags['XMP:DateTimeOriginal'] ?? '');
+  const found = /^(\d{4}):(\d\d):(\d\d) (\d\d:\d\d:\d\d.*)$/.exec(stated);
+  return found === null || found[1] === '0000'
+    ? undefined
+    : `${found[1]}-${found[2]}-${found[3]}T${found[4]}`;
+}
+
+function timeOf(seconds: JsonValue | undefined): string | undefined {
+  if (typeof seconds !== 'number' || seconds <= 0) return undefined;
+  return seconds < 0.25001 ? `1/${Math.floor(0.5 + 1 / seconds)}` : String(Number(seconds.toFixed(1)));
+}
+
+function positive(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' && value > 0 ? value : undefined;
+}
+
+function inRange(value: JsonValue | undefined, least: number, most: number): JsonValue | undefined {
+  return typeof value === 'number' && (value < least || value > most) ? undefined : value;
+}
+
+function listed(value: JsonValue | undefined): JsonValue | undefined {
+  if (value === undefined || Array.isArray(value)) return value;
+  return [value];
+}
