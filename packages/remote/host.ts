@@ -50,7 +50,7 @@ export interface Host {
     signal: AbortSignal,
   ): Promise<readonly RefResult[]>;
   /**
-   * Looks in one go where these contents are: files of the head's tree. What it gives opens the places of one of them,
+   * Looks in one go where these contents are: files of the head’s tree, and the safety net. What it gives opens the places of one of them,
    * in a definite order; one that is not there any more, or has another size, is passed over.
    */
   locate(contents: readonly Content[]): (content: Content) => Iterable<OpenContent>;

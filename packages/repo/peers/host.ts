@@ -48,6 +48,7 @@ import {
   readRef,
   receivePack,
   releaseLease,
+  SafetyNet,
   updateRef,
   VerifiedTimes,
 } from '@bk/store';
@@ -186,7 +187,9 @@ class RepositoryHost implements Host {
 
   locate(contents: readonly Content[]): (content: Content) => Iterable<OpenContent> {
     const places = this.#places(contents);
-    return (content) => this.#open(content.size, places.get(content.blake3) ?? []);
+    // What it lists of the net is good for one call.
+    const net = new SafetyNet(this.#repo.layout);
+    return (content) => this.#open(content, places.get(content.blake3) ?? [], net);
   }
 
   hasArrival({ blake3 }: Content): boolean {
@@ -325,25 +328,29 @@ class RepositoryHost implements Host {
     return places;
   }
 
-  *#open(size: number, places: readonly Place[]): Generator<OpenContent> {
-    for (const { path } of places) {
-      const fd = this.#openFile(path);
-      if (fd === undefined) continue;
-      let open = true;
+  /** What is in the folder first, then what only the safety net has still. */
+  *#open({ blake3, size }: Content, places: readonly Place[], net: SafetyNet): Generator<OpenContent> {
+    const tried = new Set<number>();
+    for (const { path } of places) yield* this.#opened(size, this.#openFile(path), tried);
+    for (const { file } of net.lookup(blake3)) yield* this.#opened(size, openedEntry(file), tried);
+  }
+
+  /** @param tried inodes: another name of one that is bad is bad too */
+  *#opened(size: number, fd: number | undefined, tried: Set<number>): Generator<OpenContent> {
+    if (fd === undefined) return;
+    let open = true;
+    const close = (): void => {
+      if (open) fs.closeSync(fd);
+      open = false;
+    };
+    try {
       const stat = fs.fstatSync(fd);
-      const close = (): void => {
-        if (open) fs.closeSync(fd);
-        open = false;
-      };
-      if (!stat.isFile() || stat.size !== size) {
-        close();
-        continue;
-      }
-      try {
+      const isNew = !tried.has(stat.ino);
+      tried.add(stat.ino);
+      if (stat.isFile() && stat.size === size && isNew)
         yield { size, read: (offset, target) => fs.readSync(fd, target, 0, target.length, offset), close };
-      } finally {
-        close();
-      }
+    } finally {
+      close();
     }
   }
 
@@ -393,6 +400,17 @@ class RepositoryHost implements Host {
     const racy = timeNs(stats[STAT.ctime]!) > observedNs - trust.grainNs;
     if (!trust.stats || !trust.inodes || racy || stats[STAT.ctime] === 0n) return false;
     return PROVING.every((column) => now[column] === stats[column]);
+  }
+}
+
+/** A name in the safety net. */
+function openedEntry(file: string): number | undefined {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  try {
+    return fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (GONE.has(String((error as NodeJS.ErrnoException).code))) return undefined;
+    throw error;
   }
 }
 
