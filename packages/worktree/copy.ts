@@ -87,9 +87,44 @@ export class Copier {
     this.#onBytes(0);
   }
 
+  /** Makes a file of bytes that came another way. @returns false: they are another content; nothing is at the target */
+  put(bytes: Uint8Array, target: string, wanted: WantedFile): boolean {
+    if (bytes.length !== wanted.size || hashBytes(bytes) !== wanted.blake3) return false;
+    this.#write(target, wanted, (to) => {
+      writeRange(to, bytes, 0);
+      return true;
+    });
+    this.#onBytes(bytes.length);
+    this.#onBytes(0);
+    return true;
+  }
+
   /** Writes bytes as they come, to be ended by `finish`. @throws EEXIST, ENOSPC … */
   receive(target: string): Receiving {
     return new Receiving(fs.openSync(nodePath(target), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  }
+
+  /** What an earlier `receive` left at a target: so many bytes, and their hash; undefined: nothing to go on with. */
+  partOf(target: string, wanted: WantedFile): Part | undefined {
+    const fd = openedPart(target, O_RDONLY);
+    if (fd === undefined) return undefined;
+    try {
+      const stat = fs.fstatSync(fd);
+      if (!stat.isFile() || stat.size === 0 || stat.size >= wanted.size) return undefined;
+      return { bytes: stat.size, prefix: hashDescriptor(fd, stat.size).hash };
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** As `receive`, going on behind the first so many bytes of such a part; undefined: there are fewer. */
+  receiveMore(target: string, bytes: number): Receiving | undefined {
+    const fd = openedPart(target, O_RDWR);
+    if (fd === undefined) return undefined;
+    const receiving = new Receiving(fd);
+    if (receiving.keep(bytes, this.#chunk)) return receiving;
+    receiving.abandon();
+    return undefined;
   }
 
   /** Whether a file of staging holds the content; if so it is given mode and mtime again. */
@@ -219,6 +254,21 @@ export class Copier {
   }
 }
 
+export interface Part {
+  readonly bytes: number;
+  readonly prefix: ContentHash;
+}
+
+function openedPart(target: string, how: number): number | undefined {
+  try {
+    return fs.openSync(nodePath(target), how | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (['ENOENT', 'EACCES', 'ELOOP', 'EISDIR'].includes(String((error as NodeJS.ErrnoException).code)))
+      return undefined;
+    throw error;
+  }
+}
+
 class Unreadable extends Error {}
 
 /** @throws Unreadable: it is the source that fails, not the disk that is written to */
@@ -240,6 +290,19 @@ export class Receiving {
     this.#fd = fd;
   }
 
+  /** Keeps the first so many bytes of what is in the file already. @returns false if there are fewer */
+  keep(bytes: number, buffer: Buffer): boolean {
+    while (this.#size < bytes) {
+      const most = Math.min(buffer.length, bytes - this.#size);
+      const read = fs.readSync(this.#fd, buffer, 0, most, this.#size);
+      if (read === 0) return false;
+      this.#hasher.update(buffer.subarray(0, read));
+      this.#size += read;
+    }
+    fs.ftruncateSync(this.#fd, bytes);
+    return true;
+  }
+
   append(bytes: Uint8Array): void {
     this.#hasher.update(bytes);
     for (let done = 0; done < bytes.length; )
@@ -253,13 +316,14 @@ export class Receiving {
       if (this.#size !== wanted.size || this.#hasher.digest() !== wanted.blake3) return false;
       setMode(this.#fd, wanted.mode);
       setMtime(this.#fd, wanted.mtimeNs);
+      native()?.startWriting(this.#fd);
       return true;
     } finally {
       fs.closeSync(this.#fd);
     }
   }
 
-  /** Closes it as it is: the caller removes it. */
+  /** Closes it as it is: the caller removes it, or goes on with it another time. */
   abandon(): void {
     fs.closeSync(this.#fd);
   }
@@ -285,7 +349,7 @@ function writeAt(fd: number, bytes: Buffer, position: number, sparse: boolean): 
   if (start < bytes.length) writeRange(fd, bytes.subarray(start), position + start);
 }
 
-function writeRange(fd: number, bytes: Buffer, position: number): void {
+function writeRange(fd: number, bytes: Uint8Array, position: number): void {
   for (let done = 0; done < bytes.length; )
     done += fs.writeSync(fd, bytes, done, bytes.length - done, position + done);
 }

@@ -16,9 +16,10 @@ import {
   STAT_WIDTH,
 } from '@bk/core';
 import type { Peer } from '@bk/remote';
-import { decodeRow } from '@bk/store';
+import { decodeRow, encodeRow } from '@bk/store';
 import { chmodStaged, linkStaged, makeStagedFolder, nodePath, putStat, removeStaged } from '@bk/worktree';
 import type { Pool } from '../observe/pool.ts';
+import { both } from './both.ts';
 import { bringElsewhere } from './elsewhere.ts';
 import { type CloneFile, type ClonePlaces, cannotHold, FileCloner, type Made } from './files.ts';
 import { closeClone } from './folders.ts';
@@ -58,6 +59,9 @@ const LANES = 4;
 /** Bytes and files in one task of single files. */
 const BATCH_BYTES = 32 << 20;
 const BATCH_FILES = 128;
+/** Files of a source that cannot be opened here that are asked for at once: at first, and at most. */
+const FIRST_WINDOW = 2_000;
+const WINDOW = 50_000;
 /** From here on threads pay. */
 const MANY_FILES = 1_000;
 const MANY_BYTES = 16 << 20;
@@ -96,18 +100,54 @@ class Copying {
   }
 
   async run(): Promise<void> {
-    const { pool, totals } = this.#options;
+    const { pool, places, totals } = this.#options;
     if (totals.files > MANY_FILES || totals.bytes > MANY_BYTES) pool.start();
     pool.onProgress = (files, bytes) => this.#count(files, bytes);
-    await this.#copyFolders();
+    if (places.source === undefined) await this.#bringFolders();
+    else {
+      await this.#copyFolders(0, this.#parts.length);
+      await this.#copyLate(takeSingle(this.#late));
+    }
     const groups = linkGroups(this.#late);
-    const single = this.#late.filter(({ linked, reason }) => linked === undefined && reason === undefined);
-    const firsts = groups.map(([first]) => first!);
-    const failed = await this.#copyFiles([...single, ...firsts]);
-    const early = this.#late.filter(({ linked, reason }) => linked === undefined && reason !== undefined);
-    await this.#bringElsewhere([...early, ...failed]);
+    await this.#copyLate(groups.map(([first]) => first!));
     for (const group of groups) await this.#link(group);
     this.#giveModes();
+  }
+
+  /** Files that their folders did not bring: from their own paths, else from elsewhere. */
+  async #copyLate(files: readonly CloneFile[]): Promise<void> {
+    const failed = await this.#copyFiles(files.filter(({ reason }) => reason === undefined));
+    await this.#bringElsewhere([...files.filter(({ reason }) => reason !== undefined), ...failed]);
+  }
+
+  /**
+   * From a source whose files cannot be opened here: some folders are made, then what is in them comes while the next
+   * ones are made. Few at first, so that something comes at once; never so many that they fill the memory.
+   */
+  async #bringFolders(): Promise<void> {
+    const { files, folders } = this.#options.totals;
+    const perFolder = Math.max(1, files / Math.max(1, folders));
+    let bringing = Promise.resolve();
+    for (let first = 0, most = FIRST_WINDOW; first < this.#parts.length; most = Math.min(most * 4, WINDOW)) {
+      const end = Math.min(this.#parts.length, first + Math.max(1, Math.floor(most / perFolder)));
+      await both(this.#copyFolders(first, end), bringing);
+      bringing = this.#bringWindow(first, end, takeSingle(this.#late));
+      first = end;
+    }
+    await bringing;
+  }
+
+  async #bringWindow(first: number, end: number, files: readonly CloneFile[]): Promise<void> {
+    await this.#copyLate(files);
+    for (let i = first; i < end; i++) {
+      const { path } = this.#parts[i]!;
+      const names = this.#made.get(path);
+      if (names === undefined) continue;
+      const row = decodeRow(this.#rows[i]!)!;
+      patch(row, names);
+      this.#rows[i] = encodeRow(row);
+      this.#made.delete(path);
+    }
   }
 
   result(): Copied {
@@ -151,21 +191,20 @@ class Copying {
     }
   }
 
-  async #copyFolders(): Promise<void> {
-    let next = 0;
+  async #copyFolders(from: number, to: number): Promise<void> {
+    let next = from;
     const lane = async (): Promise<void> => {
-      while (next < this.#parts.length) {
+      while (next < to) {
         const first = next;
-        next += FOLDERS;
-        await this.#copySome(first);
+        next = Math.min(to, first + FOLDERS);
+        await this.#copySome(first, next);
       }
     };
     await Promise.all(Array.from({ length: Math.max(1, this.#options.pool.threads * LANES) }, lane));
   }
 
-  async #copySome(first: number): Promise<void> {
+  async #copySome(first: number, end: number): Promise<void> {
     const { pool, places, history, sourceRow } = this.#options;
-    const end = Math.min(first + FOLDERS, this.#parts.length);
     this.#makeFolders(first, end);
     const folders = this.#parts.slice(first, end);
     const sourceRows = sourceRow && folders.map(({ path }) => sourceRow(path));
@@ -198,9 +237,11 @@ class Copying {
 
   async #bringElsewhere(files: readonly CloneFile[]): Promise<void> {
     if (files.length === 0) return;
-    const { places, peer } = this.#options;
-    const cloner = FileCloner.of(places, (bytes) => this.#count(bytes === 0 ? 1 : 0, bytes));
-    const outcomes = await bringElsewhere(files, cloner, { peer, source: places.source });
+    const { places, peer, pool } = this.#options;
+    const cloner = new FileCloner({ ...places, source: undefined }, (bytes) =>
+      this.#count(bytes === 0 ? 1 : 0, bytes),
+    );
+    const outcomes = await bringElsewhere(files, cloner, { peer, source: places.source, pool });
     for (const [file, outcome] of outcomes) {
       if (typeof outcome === 'string') this.#missing.push({ path: file.path, reason: outcome });
       else this.#have(file, outcome);
@@ -335,6 +376,13 @@ function patch(row: KnownDirectory, names: ReadonlyMap<FsName, Made>): void {
     row.listing.modes[k] = made.mode;
     row.protections[k] = made.protection;
   });
+}
+
+/** Takes those out that have no other names. */
+function takeSingle(late: CloneFile[]): CloneFile[] {
+  const all = late.splice(0);
+  late.push(...all.filter(({ linked }) => linked !== undefined));
+  return all.filter(({ linked }) => linked === undefined);
 }
 
 /** Files that are one: in a definite order, the smallest path first. */

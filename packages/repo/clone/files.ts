@@ -9,6 +9,7 @@ import {
   type RepoPath,
   STAT_WIDTH,
 } from '@bk/core';
+import { LIMITS } from '@bk/remote';
 import { SafetyNet } from '@bk/store';
 import {
   bytePath,
@@ -16,6 +17,7 @@ import {
   copySymlink,
   KEEPS_NONE,
   nodePath,
+  OTHER_CONTENT,
   putStat,
   reasonOf,
   removeStaged,
@@ -71,17 +73,31 @@ export interface CloneFilesResult {
   readonly touched: Uint8Array;
 }
 
+/** Larger contents are gone on with where an interrupted run was; others come anew. */
+export const RESUMED_FROM = LIMITS.chunk;
 export const NOT_HERE = 'its content cannot be had from there';
 const LONG_PATH = 3_000;
+
+/** Files whose bytes are here: those of each begin at its start, and one may serve several. */
+export interface CloneBytesTask extends CloneFilesTask {
+  readonly bytes: Uint8Array;
+  readonly starts: readonly number[];
+}
 
 /** Copies single files into staging, in any folder. */
 export function cloneFiles(task: CloneFilesTask, onBytes?: (bytes: number) => void): CloneFilesResult {
   const cloner = FileCloner.of(task, onBytes);
-  const made = task.files.map((file) => {
-    const whole = decodePath(file.path);
-    const slash = whole.lastIndexOf('/');
-    const folder = whole.slice(0, Math.max(0, slash)) as FsPath;
-    return cloner.inFolder(folder, (at) => cloner.make(file, at + whole.slice(slash + 1)));
+  const made = task.files.map((file) => cloner.inPlace(file, (at) => cloner.make(file, at)));
+  return { made, touched: cloner.takeTouched() };
+}
+
+/** Writes single files into staging, each verified. */
+export function cloneBytes(task: CloneBytesTask, onBytes?: (bytes: number) => void): CloneFilesResult {
+  const cloner = FileCloner.of(task, onBytes);
+  const made = task.files.map((file, i) => {
+    const start = task.starts[i]!;
+    const bytes = task.bytes.subarray(start, start + file.wanted.size);
+    return cloner.inPlace(file, (at) => cloner.put(file, at, bytes));
   });
   return { made, touched: cloner.takeTouched() };
 }
@@ -95,9 +111,10 @@ export class FileCloner {
   readonly #net: SafetyNet;
   readonly #root: string;
   readonly copier: Copier;
-  #onBytes: (bytes: number) => void = () => {};
+  #onBytes: (bytes: number) => void;
 
-  constructor(places: ClonePlaces) {
+  constructor(places: ClonePlaces, onBytes: (bytes: number) => void = () => {}) {
+    this.#onBytes = onBytes;
     this.places = places;
     this.#source = places.source === undefined ? undefined : new TreeFs(places.source);
     this.#net = new SafetyNet(places);
@@ -122,10 +139,22 @@ export class FileCloner {
     current = undefined;
   }
 
-  /** A file that came another way is counted too. */
+  /** A file that came another way is counted too. @param bytes of it that were not told yet */
   counted(bytes: number): void {
-    this.#onBytes(bytes);
+    this.told(bytes);
     this.#onBytes(0);
+  }
+
+  /** Bytes of a file that is on its way. */
+  told(bytes: number): void {
+    if (bytes > 0) this.#onBytes(bytes);
+  }
+
+  /** What a thread touched of the net. */
+  touch(touched: Uint8Array): void {
+    touched.forEach((what, i) => {
+      this.#net.touched[i]! |= what;
+    });
   }
 
   takeTouched(): Uint8Array {
@@ -140,6 +169,15 @@ export class FileCloner {
     const place = `${this.#root}/${folder}/`;
     if (place.length < LONG_PATH) return work(place);
     return withHeldDirectory(this.#root, folder, (held) => work(`${held}/`));
+  }
+
+  /** Calls `work` with the byte string of a file's place in staging. */
+  inPlace<T>(file: CloneFile, work: (at: string) => T): T {
+    const whole = decodePath(file.path);
+    const slash = whole.lastIndexOf('/');
+    return this.inFolder(whole.slice(0, Math.max(0, slash)) as FsPath, (at) =>
+      work(at + whole.slice(slash + 1)),
+    );
   }
 
   /** Copies a file from its path in the source. @param at where to, in staging. @returns why it could not be had */
@@ -204,11 +242,26 @@ export class FileCloner {
     return { stat: fs.lstatSync(nodePath(at), { bigint: true }), protection };
   }
 
-  /** What an interrupted run left there: used if it is whole, else removed, its name in the net first. */
+  /** Writes a file whose bytes are here. @returns why it could not be had: it cannot be held, or OTHER_CONTENT */
+  put(file: CloneFile, at: string, bytes: Uint8Array): Made | string {
+    if (this.places.resumed) removeStaged(at);
+    const why = this.#created(() => (this.copier.put(bytes, at, file.wanted) ? undefined : OTHER_CONTENT));
+    if (why !== undefined) return why;
+    const { stat, protection } = this.#protect(file.wanted, at, this.copier.inode);
+    return madeOf(stat, protection);
+  }
+
+  /**
+   * What an interrupted run left there: used if it is whole, else removed, its name in the net first. A part of a large
+   * one that came from afar stays: it is gone on with.
+   */
   #there(file: CloneFile, at: string): Made | undefined {
     const stat = fs.lstatSync(nodePath(at), { bigint: true, throwIfNoEntry: false });
     if (stat === undefined) return undefined;
     if (stat.isFile() && this.copier.isWhole(at, file.wanted)) return this.finish(file, at);
+    const { size } = file.wanted;
+    if (this.#source === undefined && size > RESUMED_FROM && stat.isFile() && stat.size < size)
+      return undefined;
     this.#net.unprotect({ blake3: file.wanted.blake3, inode: stat.ino, size: file.wanted.size });
     removeStaged(at);
     return undefined;

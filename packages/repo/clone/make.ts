@@ -25,6 +25,7 @@ import { volumeFacts, volumeFactsAgain } from '../peers/volume.ts';
 import { publishPresence } from '../presence/presence.ts';
 import { Repository } from '../repository.ts';
 import { countHere } from './again.ts';
+import { both } from './both.ts';
 import { withoutCaseTwins } from './case.ts';
 import { type Copied, type CopyOptions, copyContents } from './copy.ts';
 import { syncTree } from './durable.ts';
@@ -315,10 +316,4 @@ function firstOf(history: HistoryReader, commit: GitId): GitId {
     if (parent === undefined) return id;
     id = parent;
   }
-}
-
-/** Both have ended when this does, also if one failed: nothing goes on behind the back of who cleans up. */
-async function both<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
-  await Promise.allSettled([one, other]);
-  return Promise.all([one, other]);
 }

@@ -8,7 +8,13 @@ import {
   type ScanTask,
   scanDirectories,
 } from '@bk/worktree';
-import { type CloneFilesResult, type CloneFilesTask, cloneFiles } from '../clone/files.ts';
+import {
+  type CloneBytesTask,
+  type CloneFilesResult,
+  type CloneFilesTask,
+  cloneBytes,
+  cloneFiles,
+} from '../clone/files.ts';
 import { type CloneFoldersResult, type CloneFoldersTask, cloneFolders } from '../clone/folders.ts';
 import { type CloneSurveyTask, type CloneTotals, surveyClone } from '../clone/survey.ts';
 import { type TakeHistoryTask, takeHistory } from '../clone/take-history.ts';
@@ -37,6 +43,7 @@ export interface Tasks {
   cloneSurvey: { task: CloneSurveyTask; result: CloneTotals };
   cloneFolders: { task: CloneFoldersTask; result: CloneFoldersResult };
   cloneFiles: { task: CloneFilesTask; result: CloneFilesResult };
+  cloneBytes: { task: CloneBytesTask; result: CloneFilesResult };
   takeHistory: { task: TakeHistoryTask; result: true };
 }
 export type TaskKind = keyof Tasks;
@@ -56,6 +63,7 @@ export function perform<K extends TaskKind>(
     cloneSurvey: surveyClone,
     cloneFolders: (given) => cloneFolders(given, onFile),
     cloneFiles: (given) => cloneFiles(given, onFile),
+    cloneBytes: (given) => cloneBytes(given, onFile),
     takeHistory,
   };
   return table[kind](task);
