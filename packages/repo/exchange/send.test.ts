@@ -114,21 +114,26 @@ describe('contents sent to another repository', () => {
     expect(new Incoming(layoutOf(there.root)).list()).toEqual([hashBytes(good)]);
   });
 
-  test('a content that is not here is named', async () => {
+  test('a content that is not here is named; one that only the net has is sent', async () => {
     using here = new TestTree();
     using there = new TestTree();
     here.write('x', 'x');
     await here.commit();
+    here.write('y', 'y');
+    await here.commit();
     fs.rmSync(path.join(here.root, 'x'));
+    fs.rmSync(path.join(here.root, 'y'));
+    const net = layoutOf(here.root).safety;
+    fs.rmSync(path.join(net, hashBytes(Buffer.from('x')).slice(0, 2)), { recursive: true });
     await between(here, there, async (repo, peer) => {
       const { sent, missing } = await sendContents(
         repo,
         peer,
-        [lacking(Buffer.from('x'), 'x')],
+        ['x', 'y'].map((name) => lacking(Buffer.from(name), name)),
         here.context,
       );
       expect({ sent, missing }).toEqual({
-        sent: { files: 0, bytes: 0 },
+        sent: { files: 1, bytes: 1 },
         missing: [{ path: 'x', reason: 'it is not in this repository either' }],
       });
     });
