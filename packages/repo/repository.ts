@@ -347,7 +347,14 @@ export class Repository {
  * @throws BkError `not-a-repository`, `damaged`
  */
 export function openRepository(start: string): Repository {
-  const root = findRoot(start);
+  return openRepositoryAt(findRoot(start));
+}
+
+/**
+ * The repository whose root this is, by this very path: it may lead through a descriptor that is held.
+ * @throws BkError `not-a-repository`, `damaged`
+ */
+export function openRepositoryAt(root: string): Repository {
   const layout = layoutOf(root);
   const config = readConfig(layout.config);
   if (config === undefined) {
