@@ -1,4 +1,4 @@
-import type { ContentHash, GitId } from '@bk/core';
+import type { ContentHash, GitId, PathProblem } from '@bk/core';
 
 /** Version of what peers say to each other. */
 export const PROTOCOL = 1;
@@ -76,6 +76,8 @@ export interface RefResult {
   readonly reason?: RefRefusal;
   /** More of it, for people: a clause. */
   readonly detail?: string;
+  /** Of `main`: files that did not follow, because something is in the way or no copy was within reach. */
+  readonly left?: readonly PathProblem[];
 }
 
 /** A content, named by its hash: there is no other way to ask for one. */

@@ -43,12 +43,11 @@ export type PushResult = Exchanged<PushedRemote>;
  */
 export async function push(repo: Repository, options: PushOptions, context: Context): Promise<PushResult> {
   if (options.dryRun !== true) sayWhatIsHere(repo, context);
-  const left = new Map<string, readonly PathProblem[]>();
-  const ways = { ...options, ...movingFiles(context, left) };
-  return withRemotes(repo, ways, context, async (open) => {
-    const pushed = await pushTo(repo, open, options, context);
-    return { ...pushed, left: left.get(open.facts.id) ?? [] };
-  });
+  const ways: ExchangeOptions & PeerOptions = {
+    ...options,
+    moveMain: (there, _from, to) => advanceFromIncoming(there, to, context),
+  };
+  return withRemotes(repo, ways, context, (open) => pushTo(repo, open, options, context));
 }
 
 /** Others are told what is here now, by the presence that is sent with the history. */
@@ -60,14 +59,6 @@ function sayWhatIsHere(repo: Repository, context: Context): void {
   } finally {
     if (mine) repo.endWriting();
   }
-}
-
-/** How the files of a local remote follow its head. @param left what did not, by repository */
-function movingFiles(context: Context, left: Map<string, readonly PathProblem[]>): PeerOptions {
-  return {
-    moveMain: (there, _from, to) =>
-      advanceFromIncoming(there, to, context, (paths) => left.set(there.config.id, paths)),
-  };
 }
 
 /** How its head stands to the one here. */
@@ -168,7 +159,7 @@ async function send(repo: Repository, open: OpenRemote, plan: Plan, context: Con
   const [main] = await peer.sendPack(packFor(repo.history, [ours], await havesOf(open)), [update]);
   // Its presence says by now what it holds, and how it stands is known here at once.
   await fetchFrom(repo, open, context);
-  if (main?.moved === true) return { ...result, head: ours, moved: true };
+  if (main?.moved === true) return { ...result, head: ours, moved: true, left: main.left ?? [] };
   return { ...result, reason: whyNot(main) };
 }
 

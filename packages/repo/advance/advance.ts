@@ -328,19 +328,17 @@ function leftAs({ step, path, outcome, reason = 'it could not be done' }: StepRe
 }
 
 /**
- * For others that push to us: contents have come already. True only if this was a plain fast-forward of a folder
- * without changes, and is done; else why not.
+ * For others that push to us: contents have come already. A text says why it could not be done: it is no plain
+ * fast-forward of a folder without changes.
  */
 export async function advanceFromIncoming(
   repo: Repository,
   to: GitId,
   context: Context,
-  onLeft: (left: readonly PathProblem[]) => void = () => {},
-): Promise<true | string> {
+): Promise<string | { readonly left: readonly PathProblem[] }> {
   try {
     const { missing, conflicts } = await advance(repo, to, { from: [] }, context);
-    onLeft([...missing, ...conflicts]);
-    return true;
+    return { left: [...missing, ...conflicts] };
   } catch (error) {
     if (error instanceof BkError && error.code === 'refused') return error.message;
     throw error;

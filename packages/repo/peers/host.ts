@@ -10,6 +10,7 @@ import {
   HASH_BYTES,
   joinPath,
   KIND,
+  type PathProblem,
   PROTECTION,
   type RepoPath,
   ROOT,
@@ -59,8 +60,8 @@ import { type Ground, groundOf } from '../observe/ground.ts';
 import { MAIN, type Repository } from '../repository.ts';
 import { takeBack } from './lost.ts';
 
-/** True: the files have followed. Else they did not; a text is the reason: a clause. */
-export type MainMove = boolean | string;
+/** True: the files have followed, all but those `left`. Else they did not; a text is the reason: a clause. */
+export type MainMove = boolean | string | { readonly left: readonly PathProblem[] };
 
 export interface HostOptions {
   /** ms since 1970. */
@@ -287,11 +288,12 @@ class RepositoryHost implements Host {
     const { history } = this.#repo.layout;
     if (name === MAIN) {
       const moved = (await this.#options.moveMain?.(expected, next)) ?? false;
-      if (moved !== true)
-        return { name, moved: false, reason: 'needs-merge', ...(moved !== false && { detail: moved }) };
+      if (moved === false) return { name, moved, reason: 'needs-merge' };
+      if (typeof moved === 'string') return { name, moved: false, reason: 'needs-merge', detail: moved };
       // Who brings the files along may have moved the ref in the same go.
       if (readRef(history, name) === expected) updateRef(history, name, expected, next, { exclusive: true });
       this.#repo.movedTo(next);
+      if (moved !== true && moved.left.length > 0) return { name, moved: true, left: moved.left };
     } else updateRef(history, name, expected, next, { exclusive: true });
     if (repositoryOfRef(name) !== undefined) takeBack(this.#repo);
     return { name, moved: true };

@@ -1,14 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError, formatMtime, type GitId } from '@bk/core';
-import { checkedFacts, type Facts, hostPeer, openPeer, type Peer, parseAddress } from '@bk/remote';
+import { BkError, formatMtime } from '@bk/core';
+import { checkedFacts, type Facts, openPeer, type Peer, parseAddress } from '@bk/remote';
 import { type Config, layoutOf, withRemote } from '@bk/store';
 import type { Context } from '../context.ts';
-import { introduce } from '../presence/presence.ts';
 import { openRepository, type Repository } from '../repository.ts';
 import { gitHost, isHistoryOnly } from './git-host.ts';
-import { type MainMove, repositoryHost } from './host.ts';
-import { hostOptions } from './host-options.ts';
+import { type MoveMain, offerRepository } from './offer.ts';
 import { sharedVolumeId } from './volume.ts';
 
 /** Another repository by the name that it has here. */
@@ -33,7 +31,7 @@ export interface Reached {
 
 export interface PeerOptions {
   /** Moves the other repository's files along when its `main` is to be moved fast-forward; see HostOptions.moveMain. */
-  readonly moveMain?: (there: Repository, from: GitId | undefined, to: GitId) => MainMove | Promise<MainMove>;
+  readonly moveMain?: MoveMain;
 }
 
 /** In order of their names. */
@@ -145,24 +143,19 @@ function localPeer(repo: Repository, folder: string, context: Context, options: 
   try {
     if (there.layout.root === repo.layout.root) throw isItself(folder);
     there.becomeItself();
-    if (there.isCopy) {
-      throw new BkError('unreachable', `cannot use ${folder}: it is a copy that has no id of its own yet`, {
-        hint: 'give `bk status` there, then try again',
-        path: folder,
-      });
-    }
-    introduce(there, context);
+    const volume = there.isCopy ? undefined : shareVolume(repo, there);
     const { moveMain } = options;
-    const { remotes = {} } = there.config;
-    const volume = shareVolume(repo, there);
-    const host = repositoryHost(there, {
-      ...hostOptions(there, context),
-      remotes: Object.keys(remotes).filter((name) => remotes[name]?.id === repo.config.id),
-      onClose: () => there.close(),
-      ...(volume !== undefined && { volume }),
-      ...(moveMain !== undefined && { moveMain: (from, to) => moveMain(there, from, to) }),
-    });
-    return hostPeer(host);
+    return offerRepository(
+      there,
+      {
+        asker: repo.config.id,
+        address: folder,
+        onClose: () => there.close(),
+        ...(volume !== undefined && { volume }),
+        ...(moveMain !== undefined && { moveMain }),
+      },
+      context,
+    );
   } catch (error) {
     there.close();
     throw error;
