@@ -175,6 +175,8 @@ export class Connection {
   }
 
   async #read(incoming: AsyncIterator<Uint8Array>, rest: Uint8Array): Promise<void> {
+    // Whoever made the connection has it before it is asked anything.
+    await undefined;
     try {
       this.#push(rest);
       for await (const bytes of { [Symbol.asyncIterator]: () => incoming }) this.#push(bytes);
