@@ -1,4 +1,12 @@
-import { BkError, type ContentHash, contentHash, type GitId, gitId } from '@bk/core';
+import {
+  BkError,
+  type ContentHash,
+  contentHash,
+  type GitId,
+  gitId,
+  type PathProblem,
+  repoPath,
+} from '@bk/core';
 import { isRefName } from './asked.ts';
 import {
   type Arrived,
@@ -78,11 +86,11 @@ export function checkedHold(said: unknown, asked: readonly Content[], forMs: num
 /** @throws BkError 'damaged' if it does not answer what was asked: one result for each ref, in that order */
 export function checkedResults(said: unknown, asked: readonly RefUpdate[]): readonly RefResult[] {
   const results = list(said, LIMITS.updates).map((one, i): RefResult => {
-    const { name, moved, reason, detail } = object(one);
+    const { name, moved, reason, detail, left } = object(one);
     const update = asked[i];
     if (update === undefined || name !== update.name || typeof moved !== 'boolean')
       throw damaged('it tells of other refs');
-    if (moved) return { name: update.name, moved };
+    if (moved) return { name: update.name, moved, ...(left !== undefined && { left: problems(left) }) };
     const why = REFUSALS.find((known) => known === reason) ?? 'not-accepted';
     return {
       name: update.name,
@@ -161,6 +169,13 @@ function hash(said: unknown): ContentHash {
 function commit(said: unknown): GitId {
   if (typeof said !== 'string' || said.length !== 40) throw damaged('a commit that is none');
   return gitId(said);
+}
+
+function problems(said: unknown): readonly PathProblem[] {
+  return list(said, LIMITS.contents).map((one): PathProblem => {
+    const { path, reason } = object(one);
+    return { path: repoPath(String(path)), reason: line(reason, 'reason') };
+  });
 }
 
 function patterns(said: unknown): readonly string[] {
