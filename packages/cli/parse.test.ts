@@ -74,7 +74,7 @@ describe('the command line', () => {
   test.each([
     [['stauts'], 'no such command: stauts', 'did you mean `bk status`?'],
     [['xyzzy'], 'no such command: xyzzy', '`bk --help` says what there is'],
-    [['serve', 'a'], 'no such command: serve', '`bk --help` says what there is'],
+    [['publish', 'a'], 'no such command: publish', '`bk --help` says what there is'],
     [['status', '--rehsah'], 'no such option: --rehsah', 'did you mean --rehash?'],
     [['status', '--jsn=1'], 'no such option: --jsn', 'did you mean --json?'],
     [['status', '-x'], 'no such option: -x', '`bk status --help` says what there is'],

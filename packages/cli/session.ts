@@ -42,6 +42,7 @@ export class Session {
       report: this.#progress?.report ?? (() => {}),
       nowMs: () => Date.now(),
       random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+      ...(!options.json && isTerminal(2) && { person: { tell: (line) => this.warn(`ssh: ${safe(line)}`) } }),
     };
   }
 

@@ -17,6 +17,7 @@ export * from './host-peer.ts';
 export * from './memory.ts';
 export * from './open.ts';
 export * from './port.ts';
+export * from './ssh.ts';
 export * from './told.ts';
 export * from './verified.ts';
 export * from './wire/index.ts';

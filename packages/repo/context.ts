@@ -6,4 +6,11 @@ export interface Context {
   /** ms since 1970. */
   nowMs(): number;
   random(bytes: number): Uint8Array;
+  /** A person who can type a password and touch a key; absent: nobody is asked anything. */
+  readonly person?: Person;
+}
+
+export interface Person {
+  /** A line of what another program says that waits for something; it is safe to show. */
+  tell(line: string): void;
 }

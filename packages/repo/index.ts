@@ -46,6 +46,7 @@ export * from './repository.ts';
 export { type ResolvedConflict, type ResolveOptions, type ResolveResult, resolve } from './resolve.ts';
 export * from './restore.ts';
 export * from './safety.ts';
+export { type ServeOptions, type Stdio, serve } from './serve.ts';
 export * from './show.ts';
 export * from './status.ts';
 export { type SubsetFiles, type SubsetOptions, type SubsetResult, subset } from './subset.ts';

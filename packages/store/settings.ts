@@ -45,6 +45,11 @@ export const SETTINGS = {
     1024 * 1024,
     'largest file that the net copies where it can neither reflink nor link: bytes, or 64KiB, 1MiB …',
   ),
+  'ssh.command': setting<string | undefined>(
+    line,
+    undefined,
+    'which ssh, with options as in `ssh -F FILE` (default: ssh from PATH; BK_SSH_COMMAND goes first)',
+  ),
   setuid: setting<boolean>(
     flag,
     false,

@@ -24,6 +24,7 @@ import { repair } from './repair.ts';
 import { resolve } from './resolve.ts';
 import { restore } from './restore.ts';
 import { safety } from './safety.ts';
+import { serve } from './serve.ts';
 import { show } from './show.ts';
 import { status } from './status.ts';
 import { subset } from './subset.ts';
@@ -62,6 +63,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   repair,
   config,
   doctor,
+  serve,
 ];
 
 /** In the order in which help lists them. */

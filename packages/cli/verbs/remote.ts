@@ -12,6 +12,7 @@ export const remote = verb({
     ['bk remote', 'all that are known, and when they were last seen'],
     ['bk remote add disk2 /mnt/disk2/Pictures', 'plugged in or not'],
     ['bk remote add hub https://git.example.org/ada/pictures.git', 'an empty repository at a git host'],
+    ['bk remote add nas ssh://ann@nas/srv/photos', 'on another machine, where bk is installed too'],
     ['bk remote show disk2', 'what it wants to hold, how its history stands to this one, what is free there'],
     ['bk remote remove disk2', 'forgets the name; nothing changes there, and what is there goes on counting'],
     ['bk remote remove disk2 --lost', 'the disk is dead or gone: it counts as a copy of nothing any more'],
@@ -26,7 +27,7 @@ export const remote = verb({
       .positional('name', { type: 'string', describe: 'the name that it has here' })
       .positional('address', {
         type: 'string',
-        describe: 'where it is: a folder, or https://… at a git host',
+        describe: 'where it is: a folder, ssh://HOST/PATH, HOST:PATH, or https://… at a git host',
       })
       .option('lost', {
         type: 'boolean',

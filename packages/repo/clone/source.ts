@@ -6,6 +6,7 @@ import { layoutOf } from '@bk/store';
 import type { Context } from '../context.ts';
 import { repositoryHost } from '../peers/host.ts';
 import { hostOptions } from '../peers/host-options.ts';
+import { NOBODY, sshPeer } from '../peers/ssh.ts';
 import { openRepository, type Repository } from '../repository.ts';
 
 /** A repository that is to be cloned, open. */
@@ -30,6 +31,7 @@ export async function openCloneSource(address: string, from: string, context: Co
       repository = openRoot(path.resolve(from, folder));
       return localPeer(repository, context);
     },
+    ssh: (there) => sshPeer(there, NOBODY, context),
   });
   return sourceOf(peer, repository?.layout.root ?? address, repository);
 }

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { type BkError, formatMtime } from '@bk/core';
 import { type Config, layoutOf, lock, readConfig, withRemote, writeConfig } from '@bk/store';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { mountLoop } from '../../../fixtures/loop-mount.ts';
 import { commit } from '../commit.ts';
 import type { Context } from '../context.ts';
@@ -237,11 +237,15 @@ describe('reach', () => {
     });
     repo.close();
     repo = openRepository(tree.root);
+    vi.stubEnv('BK_SSH_COMMAND', '/nowhere/ssh');
     const { open, unreachable } = await reach(repo, context);
     expect(open.map(({ remote }) => remote.name)).toEqual(['a', 'z']);
     expect(unreachable).toEqual([
       { name: 'gone', reason: 'cannot reach /mnt/none: there is no repository now' },
-      { name: 'nas', reason: expect.stringContaining('not supported yet') },
+      {
+        name: 'nas',
+        reason: 'cannot reach ssh://nas/x: cannot start /nowhere/ssh: there is no such program',
+      },
     ]);
     await closeAll(open);
     repo.beginWriting();

@@ -1,12 +1,13 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, formatMtime } from '@bk/core';
 import { checkedFacts, type Facts, openPeer, type Peer, parseAddress } from '@bk/remote';
-import { type Config, layoutOf, withRemote } from '@bk/store';
+import { type Config, withRemote } from '@bk/store';
 import type { Context } from '../context.ts';
-import { openRepository, type Repository } from '../repository.ts';
+import type { Repository } from '../repository.ts';
 import { gitHost, isHistoryOnly } from './git-host.ts';
 import { type MoveMain, offerRepository } from './offer.ts';
+import { asking, sshPeer } from './ssh.ts';
+import { openThere } from './there.ts';
 import { sharedVolumeId } from './volume.ts';
 
 /** Another repository by the name that it has here. */
@@ -127,6 +128,7 @@ export async function openAddress(
   const peer = await openPeer(parseAddress(address), {
     local: async (folder) => localPeer(repo, folder, context, options),
     git: async (address) => gitHost(address, repo.history),
+    ssh: (there) => sshPeer(there, asking(repo), context),
   });
   try {
     const facts = checkedFacts(await peer.facts());
@@ -175,36 +177,6 @@ function shareVolume(repo: Repository, there: Repository): string | undefined {
 
 function withVolumeId(config: Config, id: string): Config {
   return { ...config, volume: { ...config.volume, id } };
-}
-
-/** The repository whose root is exactly this folder: one above it is another, seen through an empty mount point. */
-function openThere(folder: string, address: string): Repository {
-  try {
-    if (fs.statSync(layoutOf(folder).dot, { throwIfNoEntry: false })?.isDirectory() === true)
-      return openRepository(folder);
-  } catch (error) {
-    throw outOfReach(error, address);
-  }
-  throw new BkError('unreachable', `cannot reach ${address}: there is no repository now`, {
-    hint: 'if it is on a disk that is not plugged in or not mounted: do that first',
-    path: address,
-  });
-}
-
-function outOfReach(error: unknown, address: string): unknown {
-  if (error instanceof BkError) {
-    if (error.code !== 'not-a-repository' && error.code !== 'not-found') return error;
-    return new BkError('unreachable', `cannot reach ${address}: ${error.message}`, {
-      path: address,
-      cause: error,
-    });
-  }
-  const { code } = error as NodeJS.ErrnoException;
-  if (code === undefined) return error;
-  return new BkError('unreachable', `cannot reach ${address}: the system says ${code}`, {
-    path: address,
-    cause: error,
-  });
 }
 
 function isItself(address: string): BkError {

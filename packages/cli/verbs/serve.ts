@@ -1,0 +1,49 @@
+import net from 'node:net';
+import path from 'node:path';
+import { BkError } from '@bk/core';
+import { isTerminal } from '../terminal.ts';
+import { verb } from '../verb.ts';
+
+export const serve = verb({
+  usage: 'serve',
+  synopsis: 'serve --stdio [--read-only] [--root DIR]',
+  about: 'the other end of an ssh remote: answers another bk over stdin and stdout',
+  examples: [
+    ['bk serve --stdio', 'what ssh starts on the other machine for a remote like ssh://nas/photos'],
+    [
+      'bk serve --stdio --root /srv/photos',
+      'after command= in a line of authorized_keys: that key sees nothing outside of the folder',
+    ],
+    ['bk serve --stdio --read-only --root /srv/photos', 'and changes nothing in it'],
+  ],
+  options: (yargs) =>
+    yargs
+      .option('stdio', { type: 'boolean', describe: 'over stdin and stdout' })
+      .option('read-only', { type: 'boolean', describe: 'take nothing, move nothing' })
+      .option('root', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'every path that is asked for begins in this folder',
+      }),
+  async run(given, session) {
+    if (given.stdio !== true) throw new BkError('usage', 'serve needs --stdio: there is no other way yet');
+    if (isTerminal(0) || isTerminal(1)) {
+      throw new BkError('usage', 'serve talks to another bk, not to a terminal', {
+        hint: 'ssh starts it: see `bk remote add NAME ssh://HOST/PATH`',
+      });
+    }
+    const { serve } = await import('@bk/repo');
+    await serve(
+      {
+        input: new net.Socket({ fd: 0, readable: true, writable: false }),
+        output: new net.Socket({ fd: 1, readable: false, writable: true }),
+      },
+      {
+        ...(given.root !== undefined && { root: path.resolve(session.directory, given.root) }),
+        readOnly: given['read-only'] === true,
+      },
+      session.context,
+    );
+    return 0;
+  },
+});
