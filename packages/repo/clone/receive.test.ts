@@ -9,6 +9,9 @@ import { openRepository, type Repository } from '../repository.ts';
 import { status } from '../status.ts';
 import { TestTree } from '../tree.fixture.ts';
 
+/** Bytes. Two of them are not so much that threads are started for it. */
+const LARGE = 7_200_000;
+
 const opened: { readonly tree: TestTree; readonly repo: Repository }[] = [];
 afterEach(() => {
   for (const { tree, repo } of opened.splice(0)) {
@@ -31,8 +34,8 @@ async function given(files = 0): Promise<{ tree: TestTree; repo: Repository; afa
   tree.write('b/\xff\xfe', 'no text');
   tree.write('nothing', '');
   fs.symlinkSync('../a/one', tree.at('b/link'));
-  tree.write('large', 'large '.repeat(1_500_000));
-  tree.write('b/large too', 'large '.repeat(1_500_000));
+  tree.write('large', 'large '.repeat(LARGE / 6));
+  tree.write('b/large too', 'large '.repeat(LARGE / 6));
   tree.write('medium', 'm'.repeat(1_048_577));
   fs.utimesSync(tree.at('large'), 1, '-1000000000.123456789');
   await tree.commit();
@@ -200,7 +203,7 @@ test('one that breaks off goes on, also in the middle of a large file', async ()
   came += breaking.bytes;
   expect(described(dst)).toEqual(described(near.root));
   // Twins come once. What was on its way to a thread when it broke off, and had no more time, comes again.
-  const once = 9_000_000 + 1_048_577 + 300_000;
+  const once = LARGE + 1_048_577 + 300_000;
   expect(came).toBeLessThan(once + 500_000);
 });
 
@@ -208,7 +211,7 @@ test('a part that is not the beginning of the content is not gone on with', asyn
   const { tree, afar } = await given();
   const breaking = new Breaking(afar.peer);
   const dst = path.join(tree.base, 'far');
-  const from = { ...afar, peer: breaking.until(8_000_000) };
+  const from = { ...afar, peer: breaking.until(LARGE - 1_000_000) };
   await expect(clone(dst, { from }, tree.context)).rejects.toThrow('the cable');
   const part = ['large', 'b/large too']
     .map((name) => path.join(dst, '.bk/staging/clone', name))
