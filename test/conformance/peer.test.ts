@@ -56,6 +56,15 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
   }
 
   describe('facts and refs', () => {
+    test('say whether there is more than history, and no refs before anything was sent', async () => {
+      const { historyOnly, head } = checkedFacts(JSON.parse(JSON.stringify(await peer.facts())));
+      expect({ historyOnly, head }).toEqual({
+        historyOnly: kind === 'git host' ? true : undefined,
+        head: undefined,
+      });
+      expect(await peer.refs()).toEqual([]);
+    });
+
     testRepository('say who it is and where its refs are', async () => {
       expect(await peer.facts()).toMatchObject({
         protocol: PROTOCOL,
