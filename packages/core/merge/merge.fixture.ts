@@ -94,8 +94,9 @@ export function mergeBoth(base: Tree, sides: readonly [Side, Side]): MergedTree 
   return { tree, conflicts: merged.conflicts };
 }
 
+/** What a commit would be made of: a record is written or taken as it lies, which is the same. */
 function textOf({ entries, conflicts }: Merged): string {
-  const told = entries.map(({ path, record, blob }) => ({ path, record, blob: blob ?? null }));
+  const told = entries.map(({ path, record, blob }) => ({ path, record, blob: blob ?? blobOf(record) }));
   return formatJson({ entries: told, conflicts } as never);
 }
 
