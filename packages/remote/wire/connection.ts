@@ -75,7 +75,7 @@ export class Connection {
       writingSinceMs: () => this.#out.writingSinceMs,
       isInFrame: () => this.#reader.isInFrame,
       ping: () => this.#out.push(FRAME.ping, 0, 0, word(0)),
-      onTick: (now) => this.#lookAfterCalls(now),
+      onTick: (now, slept) => this.#lookAfterCalls(now, slept),
       onDead: (error) => this.#end(error),
     });
     this.ended = new Promise((resolve) => {
@@ -342,9 +342,10 @@ export class Connection {
     return Math.max(...[...this.#own.values()].map(({ request }) => request.patienceMs ?? 0));
   }
 
-  #lookAfterCalls(now: number): void {
+  #lookAfterCalls(now: number, slept: number): void {
     const { callMs } = this.#options.timeouts;
     for (const call of this.#own.values()) {
+      call.heardMs = Math.min(now, call.heardMs + slept);
       if (call.flows.inflow?.isFilled || now - call.heardMs <= callMs + (call.request.patienceMs ?? 0))
         continue;
       const error = new BkError(

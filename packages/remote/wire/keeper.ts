@@ -9,8 +9,8 @@ export interface Watched {
   readonly writingSinceMs: () => number | undefined;
   readonly isInFrame: () => boolean;
   readonly ping: () => void;
-  /** Looks after the single calls. */
-  readonly onTick: (nowMs: number) => void;
+  /** Looks after the single calls; for so many ms of the time that went by, this process did not run. */
+  readonly onTick: (nowMs: number, sleptMs: number) => void;
   readonly onDead: (error: BkError) => void;
 }
 
@@ -69,7 +69,7 @@ export class Keeper {
       this.#watched.onDead(error);
       return;
     }
-    this.#watched.onTick(now);
+    this.#watched.onTick(now, slept);
     if (now - Math.max(this.#heardMs, this.#pingedMs) >= this.#timeouts.pingMs) {
       this.#pingedMs = now;
       this.#watched.ping();

@@ -86,19 +86,20 @@ class Pipe {
 
 /** Like from a pipe of the system: copied, and no more than it holds at once. */
 function* piecesOf(bytes: readonly Uint8Array[]): Generator<Uint8Array> {
-  let piece = Buffer.allocUnsafeSlow(PIECE);
+  let left = bytes.reduce((sum, { length }) => sum + length, 0);
+  let piece = Buffer.allocUnsafeSlow(Math.min(PIECE, left));
   let filled = 0;
   for (const one of bytes) {
     for (let at = 0; at < one.length; ) {
-      const part = one.subarray(at, at + PIECE - filled);
+      const part = one.subarray(at, at + piece.length - filled);
       piece.set(part, filled);
       at += part.length;
       filled += part.length;
-      if (filled < PIECE) continue;
+      if (filled < piece.length) continue;
       yield piece;
-      piece = Buffer.allocUnsafeSlow(PIECE);
+      left -= filled;
+      piece = Buffer.allocUnsafeSlow(Math.min(PIECE, left));
       filled = 0;
     }
   }
-  if (filled > 0) yield piece.subarray(0, filled);
 }
