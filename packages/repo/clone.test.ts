@@ -3,6 +3,7 @@ import path from 'node:path';
 import { hostPeer, MemoryHost, type Peer } from '@bk/remote';
 import { createHasher } from '@bk/worktree';
 import { afterEach, expect, test } from 'vitest';
+import { check } from './check.ts';
 import { type CloneResult, type CloneSource, clone, cloneSourceOf } from './clone.ts';
 import { repositoryHost } from './peers/host.ts';
 import { openRepository, type Repository } from './repository.ts';
@@ -105,6 +106,10 @@ test('what the port has not, or has damaged, is missing, and nothing is called d
   ]);
   expect(fs.existsSync(path.join(made.root, 'photos/2019/b.jpg'))).toBe(false);
   expect(await changesIn(made.root, tree)).toEqual([]);
+  // A folder that nothing came into is absent for its parent, too.
+  const there = openRepository(made.root);
+  expect(check(there, {}, tree.context).problems).toEqual([]);
+  there.close();
   repo.close();
 });
 

@@ -22,6 +22,7 @@ import { nameOfFolder } from '../init.ts';
 import { Pool } from '../observe/pool.ts';
 import { lastSeenNow } from '../peers/peers.ts';
 import { volumeFacts, volumeFactsAgain } from '../peers/volume.ts';
+import { settleAbsence } from '../presence/absent-rows.ts';
 import { publishPresence } from '../presence/presence.ts';
 import { Repository } from '../repository.ts';
 import { countHere } from './again.ts';
@@ -71,6 +72,7 @@ export class Cloning {
       if (begun === undefined) writeCloneState(layout, state);
       const staged = state.missing === undefined ? await this.#stage(repo, { state, early, commit }) : state;
       const missing = [...(staged.missing ?? []), ...(await this.#place(repo, staged))];
+      if (missing.length > 0) settleAbsence(repo.index);
       repo.reload();
       if (repo.head !== undefined) publishPresence(repo, context);
       writeConfig(layout.config, repo.config);

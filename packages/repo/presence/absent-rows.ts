@@ -133,6 +133,14 @@ export function settleFlags(
   }
 }
 
+/** Folders that nothing came into are absent in their parents' rows, where all rows were made by themselves. */
+export function settleAbsence(index: IndexDb): void {
+  const put = new Map<RepoPath, KnownDirectory>();
+  for (const [path, row] of index.below(ROOT)) if (isWhollyAbsent(row)) put.set(path, row);
+  settleFlags(put, index);
+  index.write({ put });
+}
+
 function levelOf(levels: Set<RepoPath>[], depth: number): Set<RepoPath> {
   const level = levels[depth] ?? new Set();
   levels[depth] = level;
