@@ -53,6 +53,30 @@ export function mounted(type: FileSystem): string {
   return point;
 }
 
+/** A disk that can be plugged in at one place after the other, and lie in a drawer between. */
+export class Disk {
+  readonly #image = path.join(fastFolder('bk-disk-'), 'image');
+  #point: string | undefined;
+
+  constructor() {
+    must(['truncate', '-s', FORMATS.ext4.size, this.#image]);
+    must([...FORMATS.ext4.format, this.#image]);
+    atEnd(() => this.unplug());
+  }
+
+  plugInto(point: string): void {
+    this.unplug();
+    fs.mkdirSync(point, { recursive: true });
+    must(['mount', '-o', 'loop', this.#image, point]);
+    this.#point = point;
+  }
+
+  unplug(): void {
+    if (this.#point !== undefined) unmount(this.#point);
+    this.#point = undefined;
+  }
+}
+
 const images = new Map<string, string>();
 
 /** What a failing disk does: other bytes where `was` lay, and no time changes. Both have equal lengths. */
