@@ -123,7 +123,7 @@ class GitHostPeer implements Peer {
         yield chunk;
       }
     } catch (error) {
-      throw this.#said(error, signal);
+      throw this.#said(error, signal, either);
     }
   }
 
@@ -243,13 +243,12 @@ class GitHostPeer implements Peer {
     mostMs?: number,
   ): Promise<T> {
     this.#check(signal);
-    const either = this.#either(signal);
+    const timeout = mostMs === undefined ? [] : [AbortSignal.timeout(mostMs)];
+    const either = AbortSignal.any([this.#either(signal), ...timeout]);
     try {
-      return await work(
-        mostMs === undefined ? either : AbortSignal.any([either, AbortSignal.timeout(mostMs)]),
-      );
+      return await work(either);
     } catch (error) {
-      throw this.#said(error, signal);
+      throw this.#said(error, signal, either);
     }
   }
 
@@ -263,16 +262,14 @@ class GitHostPeer implements Peer {
     if (signal?.aborted) throw new BkError('interrupted', 'interrupted');
   }
 
-  /** A request that was given up says only that it was. */
-  #said(error: unknown, signal: AbortSignal | undefined): unknown {
-    if (error instanceof BkError) return error;
+  /** A request that was given up says only that it broke off. */
+  #said(error: unknown, signal: AbortSignal | undefined, either: AbortSignal): unknown {
+    if (!either.aborted || (error instanceof BkError && error.code !== 'unreachable')) return error;
     try {
       this.#check(signal);
     } catch (why) {
       return why;
     }
-    const { name } = error as Error;
-    if (name !== 'AbortError' && name !== 'TimeoutError') return error;
     return new BkError('unreachable', 'the git host does not come to an end', {
       hint: 'give the same command again later',
     });
