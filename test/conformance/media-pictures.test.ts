@@ -1,13 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import type { JsonObject } from '@bk/core';
 import { describe, expect, test } from 'vitest';
 import { makePicture, OTHER_TAGS, PHOTO_TAGS, PICTURES, PIXELS, tag } from '../../fixtures/media/pictures.ts';
-import { hashPayload } from '../../packages/worktree/media/payload.ts';
-import { readMedia } from '../../packages/worktree/media/read.ts';
-import { bytesSource } from '../../packages/worktree/media/window.ts';
 import { comparePicture, exiftoolTags } from '../support/exiftool.ts';
+import { mediaOf, once, payloadOf } from '../support/media-facts.ts';
 import { needs, needsPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
@@ -39,7 +36,7 @@ describe.each(PICTURES)('$name', ({ name }) => {
   const isGif = name.endsWith('.gif');
 
   test('its facts are those that exiftool finds', (context) => {
-    needsPrograms(context, 'convert', 'exiftool');
+    needsPrograms(context, 'convert', 'heif-enc', 'exiftool');
     const file = path.join(made().tagged, name);
     const { compared, differences } = comparePicture(mediaOf(file), made().tags.get(file) ?? {});
     expect(differences).toEqual([]);
@@ -49,7 +46,7 @@ describe.each(PICTURES)('$name', ({ name }) => {
   });
 
   test('its payload stays through every rewriting of tags, and changes with the pixels', (context) => {
-    needsPrograms(context, 'convert', 'exiftool');
+    needsPrograms(context, 'convert', 'heif-enc', 'exiftool');
     const files = made().stages.map((stage) => path.join(stage, name));
     const bytes = files.map((file) => fs.readFileSync(file, 'base64'));
     expect(bytes.slice(1).filter((one, i) => one === bytes[i])).toEqual([]);
@@ -63,7 +60,7 @@ describe.each(PICTURES)('$name', ({ name }) => {
 
 test('IPTC and what Windows writes are read where there is no XMP', (context) => {
   needsPrograms(context, 'convert', 'exiftool');
-  const file = makePicture(folder, { name: 'iptc.jpg', options: [] });
+  const file = makePicture(folder, { name: 'iptc.jpg' });
   tag(file, [
     '-IPTC:ObjectName=Überschrift',
     '-IPTC:By-line=Anna',
@@ -89,7 +86,7 @@ test('IPTC and what Windows writes are read where there is no XMP', (context) =>
 
 test('a fraction and an offset that the file does not state are not invented', (context) => {
   needsPrograms(context, 'convert', 'exiftool');
-  const file = makePicture(folder, { name: 'local-time.jpg', options: [] });
+  const file = makePicture(folder, { name: 'local-time.jpg' });
   tag(file, [
     '-EXIF:DateTimeOriginal=2019:08:24 12:01:02',
     '-XMP-exif:DateTimeOriginal=2001:01:01 00:00:00Z',
@@ -101,7 +98,7 @@ test('a fraction and an offset that the file does not state are not invented', (
 
 test('time zone and locale change nothing', (context) => {
   needsPrograms(context, 'convert', 'exiftool');
-  const file = makePicture(folder, { name: 'zone.jpg', options: [] });
+  const file = makePicture(folder, { name: 'zone.jpg' });
   tag(file, PHOTO_TAGS);
   const expected = mediaOf(file);
   const { TZ, LC_ALL } = process.env;
@@ -139,24 +136,6 @@ test('samples of real cameras: at least 99 of 100 fields as exiftool finds them'
   expect(wrong.length / compared, JSON.stringify(wrong, undefined, 1)).toBeLessThanOrEqual(0.01);
 });
 
-function mediaOf(file: string): JsonObject {
-  return readMedia(bytesSource(fs.readFileSync(file)))?.media ?? {};
-}
-
-function payloadOf(file: string): string | undefined {
-  const source = bytesSource(fs.readFileSync(file));
-  const payload = readMedia(source)?.payload;
-  return payload === undefined ? undefined : hashPayload(source, payload);
-}
-
 function tagsOf(file: string): Parameters<typeof comparePicture>[1] {
   return exiftoolTags([file]).get(file) ?? {};
-}
-
-function once<T>(make: () => T): () => T {
-  let value: { readonly made: T } | undefined;
-  return () => {
-    value ??= { made: make() };
-    return value.made;
-  };
 }

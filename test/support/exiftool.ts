@@ -1,5 +1,6 @@
 import type { JsonObject, JsonValue } from '@bk/core';
 import { run } from '../../fixtures/media/run.ts';
+import { type Agreement, agreementOf } from './media-agreement.ts';
 
 /** What exiftool says of a file: `Group:Tag` and plain values. */
 export type ExiftoolTags = Readonly<Record<string, JsonValue>>;
@@ -19,19 +20,6 @@ export function exiftoolTags(files: readonly string[]): ReadonlyMap<string, Exif
   );
   const found = JSON.parse(answer) as readonly (ExiftoolTags & { readonly SourceFile: string })[];
   return new Map(found.map((tags) => [tags.SourceFile, tags]));
-}
-
-/** A field in which we and an oracle differ. */
-export interface Difference {
-  readonly field: string;
-  readonly ours: JsonValue | undefined;
-  readonly theirs: JsonValue;
-}
-
-export interface Agreement {
-  /** Fields that the oracle has. */
-  readonly compared: number;
-  readonly differences: readonly Difference[];
 }
 
 /** Every field that exiftool knows of a picture, against ours. What only we know is not compared. */
@@ -83,55 +71,6 @@ export function comparePicture(media: JsonObject, tags: ExiftoolTags): Agreement
     software: firstOf(tags, 'EXIF:Software', 'XMP:CreatorTool', 'PNG:Software'),
   };
   return agreementOf(media, expected);
-}
-
-export function agreementOf(
-  media: JsonObject,
-  expected: Readonly<Record<string, JsonValue | undefined>>,
-): Agreement {
-  const differences: Difference[] = [];
-  let compared = 0;
-  for (const [field, value] of Object.entries(expected)) {
-    const theirs = tidied(value);
-    if (theirs === undefined) continue;
-    compared++;
-    const ours = field
-      .split('.')
-      .reduce<JsonValue | undefined>((at, key) => (at as JsonObject | undefined)?.[key], media);
-    if (!isSame(field, ours, theirs)) differences.push({ field, ours, theirs });
-  }
-  return { compared, differences };
-}
-
-function isSame(field: string, ours: JsonValue | undefined, theirs: JsonValue): boolean {
-  if (typeof theirs === 'number') {
-    // It prints a text like `1.00` as a number.
-    return Math.abs(Number(ours) - theirs) <= Math.max(TOLERANCE[field] ?? 0, Math.abs(theirs) * 1e-4);
-  }
-  return JSON.stringify(ours) === JSON.stringify(theirs);
-}
-
-/** What our rounding allows. */
-const TOLERANCE: Readonly<Record<string, number>> = {
-  'gps.latitude': 1e-6,
-  'gps.longitude': 1e-6,
-  'gps.altitude': 0.051,
-  'exposure.fNumber': 0.001,
-  'exposure.focalLength': 0.001,
-  duration: 0.03,
-  'video.frameRate': 0.002,
-};
-
-/** The oracle's text as SPEC 2.3 wants texts: trimmed, NFC, empty is absent. Numbers that are texts stay texts. */
-function tidied(value: JsonValue | undefined): JsonValue | undefined {
-  if (typeof value === 'string') return value.normalize('NFC').trim() || undefined;
-  if (Array.isArray(value)) {
-    const kept = [...new Set(value.map((item: JsonValue) => String(item).normalize('NFC').trim()))].filter(
-      Boolean,
-    );
-    return kept.length === 0 ? undefined : kept;
-  }
-  return value ?? undefined;
 }
 
 /** exiftool prints a text that looks like a number as a number. */

@@ -12,7 +12,7 @@ import {
   readDirectory,
   type Tiff,
 } from './tiff.ts';
-import { attempt, type Window, windowOn } from './window.ts';
+import { attempt, windowOn } from './window.ts';
 
 /** What EXIF knows best, and what others (XMP, IPTC) say better if they say it. */
 export interface Exif {
@@ -158,11 +158,22 @@ function degrees(
   return (degree + minute / 60 + second / 3600) * (side === negative ? -1 : 1);
 }
 
-/** The EXIF of a window that holds nothing but a TIFF, if it is one. */
-export function exifAt(window: Window, base: number): Exif | undefined {
-  return attempt(window, () => {
-    const tiff = openTiff(window, base);
-    const [main] = directoryChain(tiff);
-    return main === undefined ? undefined : exifOf(tiff, main);
+/** EXIF whose three directories (main, detail, GPS) each stand in a TIFF of its own. */
+export function separateExif(blocks: readonly (Buffer | undefined)[]): Exif {
+  const [main, detail, gps] = blocks.map((block) => {
+    const window = windowOn(block ?? Buffer.alloc(0));
+    return attempt(window, () => {
+      const tiff = openTiff(window);
+      return { tiff, directory: directoryChain(tiff)[0] as Directory };
+    });
   });
+  const none: Directory = new Map();
+  return {
+    facts: firstKnown(
+      main && shot(main.tiff, main.directory, none),
+      detail && shot(detail.tiff, none, detail.directory),
+      gps && { gps: position(gps.tiff, gps.directory) },
+    ),
+    texts: main === undefined ? {} : describing(main.tiff, main.directory),
+  };
 }

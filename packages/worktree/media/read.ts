@@ -1,10 +1,18 @@
 import { type JsonObject, normalizeMedia } from '@bk/core';
+import { readAiff } from './aiff.ts';
+import { readAvi } from './avi.ts';
 import type { Reading } from './facts.ts';
+import { readFlac } from './flac.ts';
 import { readGif } from './gif.ts';
 import { readJpeg } from './jpeg.ts';
+import { readMatroska } from './matroska.ts';
+import { readMpegAudio } from './mpeg-audio.ts';
+import { readOgg } from './ogg.ts';
 import type { Payload } from './payload.ts';
 import { readPng } from './png.ts';
+import { readBaseMedia } from './quicktime.ts';
 import { readTiffImage } from './tiff-image.ts';
+import { readWave } from './wave.ts';
 import { readWebp } from './webp.ts';
 import { type ByteSource, Unparsable, Window } from './window.ts';
 
@@ -14,7 +22,8 @@ export interface MediaReading {
   readonly payload?: Payload;
 }
 
-type Reader = (window: Window) => Reading;
+/** Undefined: only the first bytes were like media. */
+type Reader = (window: Window) => Reading | undefined;
 
 /** Enough to know a format by. */
 const HEAD = 64;
@@ -31,7 +40,9 @@ export function readMedia(source: ByteSource): MediaReading | undefined {
   const read = readerFor(head);
   if (read === undefined) return undefined;
   try {
-    const { facts, payload } = read(window);
+    const reading = read(window);
+    if (reading === undefined) return undefined;
+    const { facts, payload } = reading;
     return { media: normalizeMedia(facts), ...(payload && { payload }) };
   } catch (error) {
     if (window.failure !== undefined) throw window.failure;
@@ -47,5 +58,21 @@ function readerFor(head: Buffer): Reader | undefined {
   if (/^GIF8[79]a/.test(text)) return readGif;
   if (/^RIFF....WEBP/s.test(text)) return readWebp;
   if (/^(?:II[\x2a\x2b\x55]\0|MM\0[\x2a\x2b]|IIR[OS]|MMOR)/.test(text)) return readTiffImage;
+  if (isBaseMedia(head)) return readBaseMedia;
+  if (/^(?:RIFF|RF64)....WAVE/s.test(text)) return readWave;
+  if (/^RIFF....AVI /s.test(text)) return readAvi;
+  if (/^FORM....AIF[FC]/s.test(text)) return readAiff;
+  if (text.startsWith('fLaC')) return readFlac;
+  if (text.startsWith('OggS')) return readOgg;
+  if (text.startsWith('\x1a\x45\xdf\xa3')) return readMatroska;
+  if (text.startsWith('ID3') || /^\xff[\xe0-\xff]/.test(text)) return readMpegAudio;
   return undefined;
+}
+
+/** `ftyp` first, or a QuickTime file from before there was one. */
+function isBaseMedia(head: Buffer): boolean {
+  const type = head.toString('latin1', 4, 8);
+  const length = head.length >= 8 ? head.readUInt32BE(0) : 0;
+  if (type === 'ftyp') return length >= 16 && length < 1 << 16;
+  return /^(?:moov|mdat|wide|pnot)$/.test(type) && (length === 0 || length === 1 || length >= 8);
 }

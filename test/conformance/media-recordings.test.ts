@@ -1,0 +1,80 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { tag } from '../../fixtures/media/pictures.ts';
+import {
+  MOVIES,
+  makeRecordings,
+  OTHER_MUSIC_TAGS,
+  type RecordingFormat,
+  retag,
+  SOUNDS,
+  WRAPPED,
+} from '../../fixtures/media/recordings.ts';
+import { run } from '../../fixtures/media/run.ts';
+import { compareRecording, ffprobe } from '../support/ffprobe.ts';
+import { mediaOf, once, payloadOf } from '../support/media-facts.ts';
+import { needsPrograms } from '../support/programs.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+
+const folder = temporaryFolder('bk-media-');
+const FORMATS = [...MOVIES, ...SOUNDS, ...WRAPPED];
+const made = new Map(FORMATS.map((format) => [format.name, once(() => makeRecordings(folder, format))]));
+
+describe.each(FORMATS)('$name', (format) => {
+  test('its facts are those that ffprobe finds', (context) => {
+    needsPrograms(context, 'ffmpeg', 'ffprobe');
+    const { file } = recording(format);
+    const { compared, differences } = compareRecording(mediaOf(file), ffprobe(file));
+    expect(differences).toEqual([]);
+    expect(compared).toBeGreaterThanOrEqual(11);
+    expect(mediaOf(file)).toMatchObject({ title: 'Töne & Takte', date: '2019', year: 2019 });
+  });
+
+  test('its payload stays when the file is written anew with other tags, and changes with the sound', (context) => {
+    needsPrograms(context, 'ffmpeg');
+    const { file, other } = recording(format);
+    const payload = payloadOf(file);
+    if (WRAPPED.includes(format)) return expect(payload).toBeUndefined();
+    expect(payload).toMatch(/^[0-9a-f]{64}$/);
+    const again = path.join(folder, `again-${format.name}`);
+    retag(file, again, OTHER_MUSIC_TAGS);
+    expect(mediaOf(again)['title']).toBe(OTHER_MUSIC_TAGS['title']);
+    expect(payloadOf(again)).toBe(payload);
+    expect(payloadOf(other)).not.toBe(payload);
+  });
+});
+
+/** What people tag with: each writes into the file that it is given. */
+const TAGGERS: readonly (readonly [name: string, program: string, write: (file: string) => void])[] = [
+  [
+    'variable.mp3',
+    'id3v2',
+    (file) => run('id3v2', '-a', 'Somebody', '-t', 'Other', '-g', '17', '-T', '4/9', file),
+  ],
+  ['constant.mp3', 'id3v2', (file) => run('id3v2', '-D', file)],
+  ['plain.flac', 'metaflac', (file) => run('metaflac', '--remove-tag=TITLE', '--set-tag=TITLE=Other', file)],
+  ['vorbis.ogg', 'vorbiscomment', (file) => run('vorbiscomment', '-w', '-t', 'TITLE=Other', file)],
+  ...['h264-aac.mp4', 'fast-start.mp4', 'hevc.mov', 'prores-pcm.mov', 'alac.m4a'].map(
+    (name) =>
+      [name, 'exiftool', (file: string) => tag(file, ['-XMP-dc:Title=Other', '-Keys:Model=X30'])] as const,
+  ),
+];
+
+test.for(TAGGERS)('%s: what %s writes leaves the payload', ([name, program, write], context) => {
+  needsPrograms(context, 'ffmpeg', program);
+  const format = FORMATS.find((one) => one.name === name) as RecordingFormat;
+  const file = path.join(folder, `tagged-${name}`);
+  fs.copyFileSync(recording(format).file, file);
+  const before = mediaOf(file);
+  const payload = payloadOf(file);
+  write(file);
+  expect(mediaOf(file)).not.toEqual(before);
+  expect(payloadOf(file)).toBe(payload);
+});
+
+function recording({ name }: RecordingFormat): ReturnType<typeof makeRecordings> {
+  const make = made.get(name);
+  if (make === undefined) throw new Error(`no recording ${name}`);
+  return make();
+}
