@@ -52,6 +52,7 @@ export function itemLocations(window: Window, meta: Box): ReadonlyMap<number, re
   const data = findBox(window, meta, 'idat');
   const reader = new Reader(bytes, 6);
   const found = new Map<number, readonly Span[]>();
+  let count = 0;
   for (let left = reader.next(version < 2 ? 2 : 4); left > 0; left--) {
     const id = reader.next(version < 2 ? 2 : 4);
     const method = version === 0 ? 0 : reader.next(2) & 15;
@@ -59,6 +60,7 @@ export function itemLocations(window: Window, meta: Box): ReadonlyMap<number, re
     const base = reader.next(baseSize) + (method === 1 ? (data?.at ?? Number.NaN) : 0);
     const spans: Span[] = [];
     for (let extents = reader.next(2); extents > 0; extents--) {
+      if (++count > MOST_ITEMS) throw new Unparsable('malformed');
       if (version > 0) reader.next(indexSize);
       const offset = base + reader.next(offsetSize);
       spans.push({ offset, length: reader.next(lengthSize) });

@@ -26,6 +26,8 @@ const HEADER = 10;
 const LONGEST_FRAME = 256 << 10;
 const LONGEST_UNSYNCHRONISED = 16 << 20;
 const MOST_FRAMES = 10_000;
+/** Of all frames that are kept; some unpack to a thousand times their length. */
+const MOST_BYTES = 4 << 20;
 
 export function readId3(window: Window, at = 0): Id3 | undefined {
   if (at + HEADER > window.size) return undefined;
@@ -65,6 +67,7 @@ function framesOf(window: Readable, { at: from, major, flags }: Tag, end: number
   const [nameLength, header] = major === 2 ? [3, 6] : [4, 10];
   const found = new Map<string, Buffer[]>();
   let at = from;
+  let kept = 0;
   if (major > 2 && (flags & 0x40) !== 0) {
     const size = window.bytes(at, 4);
     at += major === 4 ? syncSafe(size, 0) : 4 + size.readUInt32BE();
@@ -76,8 +79,9 @@ function framesOf(window: Readable, { at: from, major, flags }: Tag, end: number
     const length = frameLength(head, major);
     at += header;
     if (at + length > end) break;
-    if (length > 0 && length <= LONGEST_FRAME) {
+    if (length > 0 && length <= LONGEST_FRAME && kept < MOST_BYTES) {
       const body = frameBody(window.copy(at, length), major, major === 2 ? 0 : head.readUInt16BE(8));
+      kept += Math.max(length, body?.length ?? 0);
       if (body !== undefined) found.set(name, [...(found.get(name) ?? []), body]);
     }
     at += length;

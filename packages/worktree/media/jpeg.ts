@@ -13,6 +13,8 @@ const APP1 = 0xe1;
 const APP13 = 0xed;
 const COM = 0xfe;
 const MOST_SEGMENTS = 100_000;
+/** 4 MiB of Photoshop's resources. */
+const MOST_RESOURCES = 64;
 const EXIF = 'Exif\0\0';
 const XMP = 'http://ns.adobe.com/xap/1.0/\0';
 const PHOTOSHOP = 'Photoshop 3.0\0';
@@ -85,7 +87,8 @@ function readApp1(body: Buffer, found: Found): void {
 
 /** Resources that do not fit into one segment go on in the next. */
 function readApp13(body: Buffer, found: Found): void {
-  if (startsWith(body, PHOTOSHOP)) found.photoshop.push(Buffer.from(body.subarray(PHOTOSHOP.length)));
+  if (startsWith(body, PHOTOSHOP) && found.photoshop.length < MOST_RESOURCES)
+    found.photoshop.push(Buffer.from(body.subarray(PHOTOSHOP.length)));
 }
 
 function startsWith(body: Buffer, head: string): boolean {

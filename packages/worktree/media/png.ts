@@ -11,6 +11,8 @@ import { xmpBlock } from './xmp.ts';
 const SIGNATURE = 8;
 const MOST_CHUNKS = 2_000_000;
 const LONGEST_TAG = 4 << 20;
+/** Chunks that hold tags; more are not looked at, since each may unpack to a thousand times its length. */
+const MOST_TAGS = 64;
 const TAGS: ReadonlySet<string> = new Set(['eXIf', 'tEXt', 'zTXt', 'iTXt', 'tIME']);
 const XMP = 'XML:com.adobe.xmp';
 
@@ -19,6 +21,7 @@ interface Found {
   xmp?: MediaFacts | undefined;
   iptc?: MediaFacts | undefined;
   readonly texts: Map<string, string>;
+  tags: number;
 }
 
 /** PNG: chunks up to IEND. */
@@ -27,7 +30,7 @@ export function readPng(window: Window): Reading {
   kept.add(0, SIGNATURE);
   const header = window.copy(SIGNATURE, 25);
   if (header.toString('latin1', 4, 8) !== 'IHDR') throw new Unparsable('malformed');
-  const found: Found = { texts: new Map() };
+  const found: Found = { texts: new Map(), tags: 0 };
   let at = SIGNATURE;
   for (let type = '', count = 0; type !== 'IEND'; count++) {
     const head = window.bytes(at, 8);
@@ -36,7 +39,8 @@ export function readPng(window: Window): Reading {
     if (count > MOST_CHUNKS || !/^[A-Za-z]{4}$/.test(type)) throw new Unparsable('malformed');
     if (at + 12 + length > window.size) throw new Unparsable('truncated');
     if (!TAGS.has(type)) kept.add(at, 12 + length);
-    else if (length <= LONGEST_TAG) readTag(type, window.copy(at + 8, length), found);
+    else if (length <= LONGEST_TAG && found.tags++ < MOST_TAGS)
+      readTag(type, window.copy(at + 8, length), found);
     at += 12 + length;
   }
   const facts = {

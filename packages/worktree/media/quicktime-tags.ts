@@ -10,6 +10,7 @@ import { xmpBlock } from './xmp.ts';
 type Tags = ReadonlyMap<string, readonly Buffer[]>;
 
 const LONGEST_TAG = 64 << 10;
+const MOST_TAGS = 4096;
 
 /** What iTunes, QuickTime and cameras say of a movie; a broken part of it says nothing. */
 export function movieTags(window: Window, movie: Box): MediaFacts {
@@ -50,10 +51,12 @@ function keyTags(window: Window, movie: Box): Tags {
 
 function listTags(window: Window, list: Box | undefined, nameOf: (box: Box, name: string) => string): Tags {
   const found = new Map<string, Buffer[]>();
+  let left = MOST_TAGS;
   for (const box of list === undefined ? [] : boxesOf(window, list.at, list.end)) {
     let name = '';
     const values: Buffer[] = [];
     for (const part of boxesOf(window, box.at, box.end)) {
+      if (left-- <= 0) return found;
       if (part.end - part.at > LONGEST_TAG || part.end - part.at < 4) continue;
       if (part.type === 'name') name = bodyOf(window, part).toString('utf8', 4);
       else if (part.type === 'data' && part.end - part.at >= 8) values.push(bodyOf(window, part));

@@ -20,6 +20,7 @@ import { xmpBlock } from './xmp.ts';
 const SUB_DIRECTORIES = 0x014a;
 const EXIF_DIRECTORY = 0x8769;
 const MOST_PICTURES = 256;
+const MOST_STRIPS = 1 << 20;
 
 /** TIFF and the raw formats that are TIFF inside: CR2, NEF, NRW, ARW, SR2, DNG, PEF, SRW, ORF, RW2, 3FR, IIQ … */
 export function readTiffImage(window: Window): Reading {
@@ -88,12 +89,15 @@ function dimensions(tiff: Tiff, pictures: readonly Directory[]): { width?: numbe
 /** Strips and tiles, picture by picture. Without any (a file that has none, or one that lies) there is no payload. */
 function pixels(tiff: Tiff, pictures: readonly Directory[]): Payload {
   const spans = new Spans();
+  let count = 0;
   for (const picture of pictures) {
     for (const [offsetTag, lengthTag] of [
       [0x0111, 0x0117],
       [0x0144, 0x0145],
     ] as const) {
       const offsets = numbers(tiff, picture.get(offsetTag));
+      count += offsets.length;
+      if (count > MOST_STRIPS) return [];
       const lengths = numbers(tiff, picture.get(lengthTag));
       for (const [i, offset] of offsets.entries()) spans.add(tiff.base + offset, lengths[i] ?? 0);
     }

@@ -23,7 +23,7 @@ export interface Tiff {
 
 const SIZES: readonly number[] = [0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8];
 const ASCII = 2;
-const MOST_FIELDS = 4096;
+const MOST_FIELDS = 1024;
 const MOST_DIRECTORIES = 64;
 const LONGEST_VALUE = 1 << 20;
 

@@ -17,6 +17,7 @@ interface Open {
 const LONGEST = 4 << 20;
 const DEEPEST = 64;
 const MOST_ELEMENTS = 50_000;
+const MOST_PREFIXES = 256;
 
 /**
  * Reads the XML that tags are written in: elements, attributes, namespaces, the five entities and numbered characters.
@@ -53,21 +54,18 @@ const TOKEN =
   /([^<]+)|<!\[CDATA\[([\s\S]*?)\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<\/([^\s<>/]+)\s*>|<([^\s<>/!?]+)((?:\s+[^\s<>=/]+\s*=\s*(?:"[^"<]*"|'[^'<]*'))*)\s*(\/?)>/y;
 const ATTRIBUTE = /\s+([^\s<>=/]+)\s*=\s*(?:"([^"<]*)"|'([^'<]*)')/g;
 
-function openElement(tag: {
+interface Tag {
   readonly raw: string;
   readonly attributes: string;
   readonly outer: ReadonlyMap<string, string>;
   readonly namespaces: Readonly<Record<string, string>>;
-}): Open {
+}
+
+function openElement(tag: Tag): Open {
   const written = [...tag.attributes.matchAll(ATTRIBUTE)].map(
     ([, name = '', double, single]) => [name, plain(double ?? single ?? '')] as const,
   );
-  let prefixes = tag.outer;
-  for (const [name, value] of written) {
-    if (!name.startsWith('xmlns:')) continue;
-    const known = Object.hasOwn(tag.namespaces, value) ? tag.namespaces[value] : undefined;
-    prefixes = new Map(prefixes).set(name.slice(6), known ?? `{${value}}`);
-  }
+  const prefixes = withDeclared(tag, written);
   const attributes = new Map(
     written
       .filter(([name]) => !name.startsWith('xmlns'))
@@ -75,6 +73,21 @@ function openElement(tag: {
   );
   const element = { name: qualified(tag.raw, prefixes), attributes, children: [], text: '' };
   return { raw: tag.raw, element, prefixes };
+}
+
+/** The prefixes that hold within an element: the outer ones and its own, up to a limit. */
+function withDeclared(
+  { outer, namespaces }: Pick<Tag, 'outer' | 'namespaces'>,
+  attributes: readonly (readonly [name: string, value: string])[],
+): ReadonlyMap<string, string> {
+  const declared = attributes.filter(([name]) => name.startsWith('xmlns:'));
+  if (declared.length === 0) return outer;
+  const prefixes = new Map(outer);
+  for (const [name, value] of declared.slice(0, MOST_PREFIXES - outer.size)) {
+    const known = Object.hasOwn(namespaces, value) ? namespaces[value] : undefined;
+    prefixes.set(name.slice(6), known ?? `{${value}}`);
+  }
+  return prefixes;
 }
 
 function qualified(name: string, prefixes: ReadonlyMap<string, string>): string {
