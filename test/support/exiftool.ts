@@ -5,19 +5,15 @@ import { type Agreement, agreementOf } from './media-agreement.ts';
 /** What exiftool says of a file: `Group:Tag` and plain values. */
 export type ExiftoolTags = Readonly<Record<string, JsonValue>>;
 
-/** One run for all files: it starts slowly. */
+/** One run for all files: it starts slowly. Dublin Core's names stand in other schemes too, so they come by themselves. */
 export function exiftoolTags(files: readonly string[]): ReadonlyMap<string, ExiftoolTags> {
-  const answer = run(
-    'exiftool',
-    '-j',
-    '-n',
-    '-G0',
-    '-charset',
-    'iptc=UTF8',
-    '-api',
-    'largefilesupport=1',
-    ...files,
-  );
+  const all = ask(['-G0'], files);
+  const core = ask(['-G1', '-XMP-dc:all'], files);
+  return new Map([...all].map(([file, tags]) => [file, { ...tags, ...core.get(file) }]));
+}
+
+function ask(options: readonly string[], files: readonly string[]): ReadonlyMap<string, ExiftoolTags> {
+  const answer = run('exiftool', '-j', '-n', '-charset', 'iptc=UTF8', ...options, ...files);
   const found = JSON.parse(answer) as readonly (ExiftoolTags & { readonly SourceFile: string })[];
   return new Map(found.map((tags) => [tags.SourceFile, tags]));
 }
@@ -25,23 +21,9 @@ export function exiftoolTags(files: readonly string[]): ReadonlyMap<string, Exif
 /** Every field that exiftool knows of a picture, against ours. What only we know is not compared. */
 export function comparePicture(media: JsonObject, tags: ExiftoolTags): Agreement {
   const expected: Record<string, JsonValue | undefined> = {
-    mime: tags['File:MIMEType'],
-    width: firstOf(
-      tags,
-      'File:ImageWidth',
-      'PNG:ImageWidth',
-      'RIFF:ImageWidth',
-      'GIF:ImageWidth',
-      'EXIF:ImageWidth',
-    ),
-    height: firstOf(
-      tags,
-      'File:ImageHeight',
-      'PNG:ImageHeight',
-      'RIFF:ImageHeight',
-      'GIF:ImageHeight',
-      'EXIF:ImageHeight',
-    ),
+    mime: SYNONYMS[String(tags['File:MIMEType'])] ?? tags['File:MIMEType'],
+    width: sizeOf(tags)[0],
+    height: sizeOf(tags)[1],
     taken: takenOf(tags),
     orientation: inRange(firstOf(tags, 'EXIF:Orientation', 'XMP:Orientation'), 1, 8),
     'camera.make': firstOf(tags, 'EXIF:Make', 'XMP:Make'),
@@ -57,21 +39,27 @@ export function comparePicture(media: JsonObject, tags: ExiftoolTags): Agreement
     'gps.longitude': tags['Composite:GPSLongitude'],
     'gps.altitude': tags['Composite:GPSAltitude'],
     rating: inRange(firstOf(tags, 'XMP:Rating', 'EXIF:Rating'), 0, 5),
-    title: firstOf(tags, 'XMP:Title', 'IPTC:ObjectName', 'PNG:Title', 'EXIF:XPTitle'),
+    title: firstOf(tags, 'XMP-dc:Title', 'IPTC:ObjectName', 'PNG:Title', 'EXIF:XPTitle'),
     description: firstOf(
       tags,
-      'XMP:Description',
+      'XMP-dc:Description',
       'IPTC:Caption-Abstract',
       'PNG:Description',
       'EXIF:ImageDescription',
     ),
-    creator: listed(firstOf(tags, 'XMP:Creator', 'IPTC:By-line', 'PNG:Author', 'EXIF:Artist')),
-    rights: firstOf(tags, 'XMP:Rights', 'IPTC:CopyrightNotice', 'PNG:Copyright', 'EXIF:Copyright'),
-    keywords: listed(firstOf(tags, 'XMP:Subject', 'IPTC:Keywords')),
+    creator: listed(firstOf(tags, 'XMP-dc:Creator', 'IPTC:By-line', 'PNG:Author', 'EXIF:Artist')),
+    rights: firstOf(tags, 'XMP-dc:Rights', 'IPTC:CopyrightNotice', 'PNG:Copyright', 'EXIF:Copyright'),
+    keywords: listed(firstOf(tags, 'XMP-dc:Subject', 'IPTC:Keywords')),
     software: firstOf(tags, 'EXIF:Software', 'XMP:CreatorTool', 'PNG:Software'),
   };
   return agreementOf(media, expected);
 }
+
+/** What is a name of its own only for exiftool. */
+const SYNONYMS: Readonly<Record<string, string>> = {
+  'image/x-tiff-big': 'image/tiff',
+  'image/x-jps': 'image/jpeg',
+};
 
 /** exiftool prints a text that looks like a number as a number. */
 const TEXTS =
@@ -84,6 +72,15 @@ function firstOf(tags: ExiftoolTags, ...names: readonly string[]): JsonValue | u
     return TEXTS.test(name) && typeof value === 'number' ? String(value) : value;
   }
   return undefined;
+}
+
+/** Of raw formats with a picture inside, exiftool's first answer is that picture's size. */
+function sizeOf(tags: ExiftoolTags): readonly (JsonValue | undefined)[] {
+  const isRaw = /raf$|rw2$/.test(String(tags['File:MIMEType']));
+  if (isRaw) return String(tags['Composite:ImageSize']).split(' ').map(Number);
+  return ['ImageWidth', 'ImageHeight'].map((name) =>
+    firstOf(tags, ...['File', 'PNG', 'RIFF', 'GIF', 'EXIF', 'MakerNotes'].map((group) => `${group}:${name}`)),
+  );
 }
 
 /** exiftool's own time in RFC 3339's letters; what is no full date with a time is no answer. */

@@ -32,8 +32,10 @@ export function agreementOf(
 }
 
 function isSame(field: string, ours: JsonValue | undefined, theirs: JsonValue): boolean {
+  // exiftool prints a text like `1.00` as a number.
+  if (typeof ours === 'string' && typeof theirs !== 'object')
+    return ours === theirs || Number(ours) === Number(theirs);
   if (typeof theirs === 'number') {
-    // It prints a text like `1.00` as a number.
     return Math.abs(Number(ours) - theirs) <= Math.max(TOLERANCE[field] ?? 0, Math.abs(theirs) * 1e-4);
   }
   return JSON.stringify(ours) === JSON.stringify(theirs);

@@ -22,6 +22,7 @@ export interface Exif {
 
 const EXIF_DIRECTORY = 0x8769;
 const GPS_DIRECTORY = 0x8825;
+const RATING = 0x4746;
 
 /** An EXIF block by itself: the bytes after `Exif\0\0`, a PNG's eXIf, an item of HEIF. Undefined if it is broken. */
 export function exifBlock(bytes: Buffer): Exif | undefined {
@@ -42,7 +43,7 @@ export function exifOf(tiff: Tiff, main: Directory): Exif {
     facts: firstKnown(shot(tiff, main, detail), detail === main ? undefined : shot(tiff, detail, main), {
       gps: position(tiff, gps),
     }),
-    texts: describing(tiff, main),
+    texts: firstKnown(describing(tiff, main), { rating: firstNumber(tiff, detail.get(RATING)) }),
   };
 }
 
@@ -101,7 +102,7 @@ function describing(tiff: Tiff, main: Directory): MediaFacts {
         .replace(/\s*\0+/g, '\n'),
     ),
     keywords: nonEmptyList(keywords?.split(';')),
-    rating: firstNumber(tiff, main.get(0x4746)),
+    rating: firstNumber(tiff, main.get(RATING)),
   };
 }
 

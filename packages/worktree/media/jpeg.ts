@@ -5,6 +5,7 @@ import { photoshopBlock } from './iptc.ts';
 import { Spans, wholePayload } from './payload.ts';
 import { Unparsable, type Window } from './window.ts';
 import { xmpBlock } from './xmp.ts';
+import { XmpExtension } from './xmp-extension.ts';
 
 const SOI = 0xd8;
 const EOI = 0xd9;
@@ -26,14 +27,21 @@ interface Found {
   isBaseline: boolean;
   components: number;
   exif?: Exif | undefined;
-  xmp?: MediaFacts | undefined;
+  xmp?: Buffer;
+  readonly xmpExtension: XmpExtension;
   readonly photoshop: Buffer[];
   readonly kept: Spans;
 }
 
 /** JPEG: segments up to the end of the image; what follows (thumbnails, clips, trailers of makers) is not looked at. */
 export function readJpeg(window: Window): Reading {
-  const found: Found = { isBaseline: false, components: 0, photoshop: [], kept: new Spans() };
+  const found: Found = {
+    isBaseline: false,
+    components: 0,
+    xmpExtension: new XmpExtension(),
+    photoshop: [],
+    kept: new Spans(),
+  };
   found.kept.add(0, 2);
   let at = 2;
   for (let count = 0; ; count++) {
@@ -82,7 +90,8 @@ function readFrame(body: Buffer, marker: number, found: Found): void {
 
 function readApp1(body: Buffer, found: Found): void {
   if (startsWith(body, EXIF)) found.exif ??= exifBlock(Buffer.from(body));
-  else if (startsWith(body, XMP)) found.xmp ??= xmpBlock(body.subarray(XMP.length));
+  else if (startsWith(body, XMP)) found.xmp ??= Buffer.from(body.subarray(XMP.length));
+  else found.xmpExtension.add(body);
 }
 
 /** Resources that do not fit into one segment go on in the next. */
@@ -124,7 +133,8 @@ function factsOf(found: Found): MediaFacts {
   return firstKnown(
     { kind: 'image', mime: 'image/jpeg', width: found.width, height: found.height },
     found.exif?.facts,
-    found.xmp,
+    found.xmp && xmpBlock(found.xmp),
+    found.xmp && found.xmpExtension.factsFor(found.xmp),
     iptc,
     found.exif?.texts,
   );

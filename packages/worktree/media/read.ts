@@ -1,6 +1,7 @@
 import { type JsonObject, normalizeMedia } from '@bk/core';
 import { readAiff } from './aiff.ts';
 import { readAvi } from './avi.ts';
+import { readCiff } from './ciff.ts';
 import type { Reading } from './facts.ts';
 import { readFlac } from './flac.ts';
 import { readGif } from './gif.ts';
@@ -11,6 +12,7 @@ import { readOgg } from './ogg.ts';
 import type { Payload } from './payload.ts';
 import { readPng } from './png.ts';
 import { readBaseMedia } from './quicktime.ts';
+import { readFujifilm, readMinolta } from './raw.ts';
 import { readTiffImage } from './tiff-image.ts';
 import { readWave } from './wave.ts';
 import { readWebp } from './webp.ts';
@@ -58,6 +60,9 @@ function readerFor(head: Buffer): Reader | undefined {
   if (/^GIF8[79]a/.test(text)) return readGif;
   if (/^RIFF....WEBP/s.test(text)) return readWebp;
   if (/^(?:II[\x2a\x2b\x55]\0|MM\0[\x2a\x2b]|IIR[OS]|MMOR)/.test(text)) return readTiffImage;
+  if (text.startsWith('FUJIFILMCCD-RAW ')) return readFujifilm;
+  if (text.startsWith('\0MRM')) return readMinolta;
+  if (/^II....HEAPCCDR/s.test(text)) return readCiff;
   if (isBaseMedia(head)) return readBaseMedia;
   if (/^(?:RIFF|RF64)....WAVE/s.test(text)) return readWave;
   if (/^RIFF....AVI /s.test(text)) return readAvi;

@@ -2,24 +2,28 @@ import type { MediaFacts } from '@bk/core';
 import { exifOf } from './exif.ts';
 import { firstKnown, type Reading } from './facts.ts';
 import { iptcBlock, photoshopBlock } from './iptc.ts';
+import { readJpeg } from './jpeg.ts';
 import { type Payload, Spans, wholePayload } from './payload.ts';
 import {
   type Directory,
   directoryChain,
   fieldBytes,
-  fieldText,
   firstNumber,
   numbers,
   openTiff,
   readDirectory,
   type Tiff,
 } from './tiff.ts';
-import { attempt, Unparsable, type Window } from './window.ts';
+import { attempt, Unparsable, type Window, windowOn } from './window.ts';
 import { xmpBlock } from './xmp.ts';
 
 const SUB_DIRECTORIES = 0x014a;
-const EXIF_DIRECTORY = 0x8769;
+const PANASONIC = 0x55;
+/** Panasonic says this where the offset has a tag of its own. */
+const ELSEWHERE = 0xffff_ffff;
+const RAW_OFFSET = 0x0118;
 const MOST_PICTURES = 256;
+const LONGEST_PREVIEW = 16 << 20;
 const MOST_STRIPS = 1 << 20;
 
 /** TIFF and the raw formats that are TIFF inside: CR2, NEF, NRW, ARW, SR2, DNG, PEF, SRW, ORF, RW2, 3FR, IIQ … */
@@ -33,12 +37,13 @@ export function readTiffImage(window: Window): Reading {
     .slice(0, MOST_PICTURES);
   const exif = exifOf(tiff, main);
   const facts = firstKnown(
-    { kind: 'image', mime: mimeOf(tiff, main, exif.facts.camera?.make), ...dimensions(tiff, pictures) },
+    { kind: 'image', mime: mimeOf(tiff, main, exif.facts.camera?.make), ...framed(tiff, main) },
+    dimensions(tiff, pictures),
     exif.facts,
     xmpOf(tiff, main),
     iptcOf(tiff, main),
     exif.texts,
-    rw2Facts(tiff, main),
+    panasonicFacts(tiff, main),
   );
   return { facts, payload: wholePayload(pixels(tiff, pictures), window.size) };
 }
@@ -51,10 +56,11 @@ function subPictures(tiff: Tiff, directory: Directory): readonly Directory[] {
 
 function mimeOf(tiff: Tiff, main: Directory, make = ''): string {
   if (tiff.magic === 0x4f52 || tiff.magic === 0x5352) return 'image/x-olympus-orf';
-  if (tiff.magic === 0x55) return 'image/x-panasonic-rw2';
+  if (tiff.magic === PANASONIC) return 'image/x-panasonic-rw2';
   if (main.has(0xc612)) return 'image/x-adobe-dng';
-  const isCanon = tiff.window.size > 10 && tiff.window.bytes(tiff.base + 8, 2).toString('latin1') === 'CR';
-  if (isCanon) return 'image/x-canon-cr2';
+  const letters = tiff.window.upTo(tiff.base + 8, 4).toString('latin1');
+  if (letters.startsWith('CR')) return 'image/x-canon-cr2';
+  if (letters === 'IIII' || letters === 'MMMM') return 'image/x-raw';
   const isRaw = main.has(SUB_DIRECTORIES) && (firstNumber(tiff, main.get(0x00fe)) ?? 0) === 1;
   const compression = firstNumber(tiff, main.get(0x0103)) ?? 1;
   const maker = RAW_MAKERS.find(([name]) => make.toUpperCase().startsWith(name));
@@ -70,7 +76,6 @@ const RAW_MAKERS: readonly (readonly [maker: string, mime: string])[] = [
   ['RICOH', 'image/x-pentax-pef'],
   ['SAMSUNG', 'image/x-samsung-srw'],
   ['HASSELBLAD', 'image/x-hasselblad-3fr'],
-  ['PHASE ONE', 'image/x-raw'],
 ];
 
 /** Of the largest picture that is no preview; the first one if all say that they are previews. */
@@ -99,7 +104,10 @@ function pixels(tiff: Tiff, pictures: readonly Directory[]): Payload {
       count += offsets.length;
       if (count > MOST_STRIPS) return [];
       const lengths = numbers(tiff, picture.get(lengthTag));
-      for (const [i, offset] of offsets.entries()) spans.add(tiff.base + offset, lengths[i] ?? 0);
+      for (const [i, stated] of offsets.entries()) {
+        const offset = stated === ELSEWHERE ? (firstNumber(tiff, picture.get(RAW_OFFSET)) ?? stated) : stated;
+        spans.add(tiff.base + offset, lengths[i] ?? 0);
+      }
     }
   }
   return [spans.list];
@@ -119,14 +127,21 @@ function iptcOf(tiff: Tiff, main: Directory): MediaFacts | undefined {
   );
 }
 
-/** Panasonic has tags of its own in the main directory, and EXIF where others have it. */
-function rw2Facts(tiff: Tiff, main: Directory): MediaFacts | undefined {
-  if (tiff.magic !== 0x55) return undefined;
+/** Panasonic has tags of its own in the main directory: the part of the sensor that is the picture. */
+function framed(tiff: Tiff, main: Directory): { width?: number; height?: number } {
+  if (tiff.magic !== PANASONIC) return {};
   const [top, left, bottom, right] = [4, 5, 6, 7].map((tag) => firstNumber(tiff, main.get(tag)));
-  const isFramed = top !== undefined && left !== undefined && bottom !== undefined && right !== undefined;
-  return {
-    ...(isFramed && !main.has(2) && { width: right - left, height: bottom - top }),
-    exposure: { iso: firstNumber(tiff, main.get(0x0017)) },
-    software: main.has(EXIF_DIRECTORY) ? undefined : fieldText(tiff, main.get(0x0131)),
-  };
+  if (top === undefined || left === undefined || bottom === undefined || right === undefined) return {};
+  return { width: right - left, height: bottom - top };
+}
+
+/** The whole EXIF is in the preview, a JPEG. */
+function panasonicFacts(tiff: Tiff, main: Directory): MediaFacts | undefined {
+  if (tiff.magic !== PANASONIC) return undefined;
+  const preview = main.get(0x002e);
+  const jpeg = attempt(tiff.window, () => {
+    if (preview === undefined || preview.count > LONGEST_PREVIEW) return undefined;
+    return readJpeg(windowOn(tiff.window.copy(preview.at, preview.count))).facts;
+  });
+  return firstKnown({ exposure: { iso: firstNumber(tiff, main.get(0x0017)) } }, jpeg);
 }

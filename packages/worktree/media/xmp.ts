@@ -16,7 +16,7 @@ const NAMESPACES: Readonly<Record<string, string>> = {
 
 type Properties = ReadonlyMap<string, readonly string[]>;
 
-/** The facts of an XMP packet; undefined if it is none. Adobe's extension of XMP over several segments is not read. */
+/** The facts of an XMP packet; undefined if it is none. */
 export function xmpBlock(bytes: Buffer): MediaFacts | undefined {
   const root = parseXml(xmlText(bytes), NAMESPACES);
   if (root === undefined) return undefined;
