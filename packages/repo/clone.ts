@@ -3,13 +3,7 @@ import { BkError, parseSubset } from '@bk/core';
 import { checkedName } from '@bk/store';
 import { lookAtFinished } from './clone/again.ts';
 import { Cloning } from './clone/make.ts';
-import {
-  type CloneOptions,
-  type ClonePlan,
-  type CloneResult,
-  type CloneWork,
-  planClone,
-} from './clone/plan.ts';
+import { type CloneOptions, type CloneResult, type CloneWork, foreseen, planClone } from './clone/plan.ts';
 import { checkSpace } from './clone/space.ts';
 import { lookAtTarget, makeTarget, unmakeTarget } from './clone/target.ts';
 import type { Context } from './context.ts';
@@ -26,7 +20,8 @@ export { type CloneSource, cloneSourceOf, openCloneSource } from './clone/source
 export async function clone(dst: string, options: CloneOptions, context: Context): Promise<CloneResult> {
   const subset = parseSubset(options.include ?? [], options.exclude ?? []);
   if (options.name !== undefined) checkedName(options.name);
-  const target = lookAtTarget(path.resolve(dst), { source: options.from.facts.id, subset });
+  const { from, pinned = false } = options;
+  const target = lookAtTarget(path.resolve(dst), { source: from.facts.id, subset, pinned });
   if (target.is === 'done') {
     const { id, commit, files, bytes, missing } = lookAtFinished(target.layout);
     return { root: target.root, id, commit: commit ?? null, files, bytes, missing, warnings: [] };
@@ -49,7 +44,10 @@ async function run(work: CloneWork): Promise<CloneResult> {
   // Of a repository that can be opened here, everything is known before anything is made.
   const plan =
     repository === undefined ? undefined : await planClone(work, repository.layout.history, commit);
-  if (options.dryRun === true) return foreseen(target.root, plan);
+  if (options.dryRun === true) {
+    if (plan === undefined) throw unforeseen();
+    return foreseen(target.root, plan);
+  }
   if (plan !== undefined && begun === undefined)
     checkSpace(target.root, plan.totals, repository?.layout.root);
   const made = makeTarget(target);
@@ -64,12 +62,8 @@ async function run(work: CloneWork): Promise<CloneResult> {
 
 const MANY_FILES = 10_000;
 
-function foreseen(root: string, plan: ClonePlan | undefined): CloneResult {
-  if (plan === undefined) {
-    throw new BkError('refused', 'cannot say what would be copied: the history is not here yet', {
-      hint: 'leave out --dry-run',
-    });
-  }
-  const { commit, totals, warnings } = plan;
-  return { root, id: null, commit, files: totals.files, bytes: totals.bytes, missing: [], warnings };
+function unforeseen(): BkError {
+  return new BkError('refused', 'cannot say what would be copied: the history is not here yet', {
+    hint: 'leave out --dry-run',
+  });
 }

@@ -11,6 +11,7 @@
 export * from './advance/advance.ts';
 export type { Problem, ProblemKind } from './check/problems.ts';
 export * from './check.ts';
+export { type CloneToOptions, cloneTo } from './clone/there.ts';
 export * from './clone.ts';
 export * from './commit.ts';
 export * from './config.ts';

@@ -5,6 +5,7 @@ import type { Context } from './context.ts';
 import { offerRepository } from './peers/offer.ts';
 import { openThere } from './peers/there.ts';
 import { openRepositoryAt } from './repository.ts';
+import { cloneHere } from './serve/clone-here.ts';
 import { type Place, placeBelow, placeOf } from './serve/place.ts';
 
 export interface ServeOptions {
@@ -29,7 +30,11 @@ export async function serve(
   options: ServeOptions,
   context: Context,
 ): Promise<void> {
-  await servePeer(streamChannel(input, output), { open: async (wish) => offered(wish, options, context) });
+  const { root, readOnly = false } = options;
+  await servePeer(streamChannel(input, output), {
+    open: async (wish) => offered(wish, options, context),
+    ...(!readOnly && { clone: (wish, asking) => cloneHere(wish, asking, root, context) }),
+  });
 }
 
 function offered({ path, asks }: RepositoryWish, options: ServeOptions, context: Context): Peer {

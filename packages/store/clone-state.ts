@@ -11,9 +11,9 @@ import type { Layout } from './layout.ts';
  */
 export interface CloneState {
   readonly v: 1;
-  /** Id of the repository that is cloned, and its address as the clone is to keep it. */
+  /** Id of the repository that is cloned, and its address as the clone is to keep it; absent: it is not known from here. */
   readonly source: string;
-  readonly address: string;
+  readonly address?: string;
   readonly subset: Subset;
   /** Of the clone. */
   readonly id: string;

@@ -9,6 +9,14 @@ import { BK } from './bk.ts';
 import { hasProgram, needs } from './programs.ts';
 import { atEnd, temporaryFolder } from './temporary.ts';
 
+/** Bytes that went to the other side, and that came from there. */
+export interface Moved {
+  readonly connections: number;
+  readonly sent: number;
+  readonly received: number;
+}
+
+const RELAY = path.join(import.meta.dirname, 'ssh-relay.cjs');
 const SSHD = '/usr/sbin/sshd';
 
 export function needsSshd(context: Pick<TestContext, 'skip'>): void {
@@ -41,6 +49,7 @@ export class Sshd {
   readonly #port: number;
   readonly #child: ChildProcess;
   #log = '';
+  #logs = 0;
 
   static async start(options: SshdOptions = {}): Promise<Sshd> {
     const port = await freePort();
@@ -72,7 +81,24 @@ export class Sshd {
     this.env = { BK_SSH_COMMAND: `ssh -F '${this.#clientConfig()}'` };
   }
 
-  /** Processes that serve, of all connections. */
+  /** As `env`, counting what goes over the connection, and cutting it after so many bytes (0: never). */
+  counting(cut = 0): { readonly env: Readonly<Record<string, string>>; readonly moved: () => Moved } {
+    const log = this.#write(`moved-${this.#logs++}`, '').toString();
+    fs.writeFileSync(log, '');
+    const command = `'${process.execPath}' '${RELAY}' '${log}' ${cut} ${this.env['BK_SSH_COMMAND']}`;
+    const moved = (): Moved => {
+      const lines = fs
+        .readFileSync(log, 'utf8')
+        .trim()
+        .split('\n')
+        .filter((line) => line !== '');
+      const sum = (column: number) => lines.reduce((all, line) => all + Number(line.split(' ')[column]), 0);
+      return { connections: lines.length, sent: sum(0), received: sum(1) };
+    };
+    return { env: { ...this.env, BK_SSH_COMMAND: command }, moved };
+  }
+
+  /** sshd itself. */
   get pid(): number {
     return this.#child.pid!;
   }

@@ -1,4 +1,3 @@
-import path from 'node:path';
 import type { CloneResult } from '@bk/repo';
 import { problemsText } from '../changes.ts';
 import { counted, size } from '../format.ts';
@@ -18,6 +17,8 @@ export const clone = verb({
     ],
     ['bk clone ~/photos /mnt/disk2/photos', 'of another repository than the current one'],
     ['bk clone --dry-run --subset Pictures /mnt/disk2/p', 'say how much that would be, copy nothing'],
+    ['bk clone ssh://nas/srv/photos ~/photos', 'of a repository on another machine'],
+    ['bk clone ssh://nas/srv/photos', 'of the current one, to another machine'],
   ],
   options: (yargs) =>
     yargs
@@ -41,25 +42,32 @@ export const clone = verb({
         requiresArg: true,
         describe: 'name of the new repository (default: the folder’s)',
       })
+      .option('origin', {
+        type: 'string',
+        requiresArg: true,
+        describe: 'of a clone on another machine: the address by which it reaches this one',
+      })
       .option('dry-run', { type: 'boolean', describe: 'print what would be copied' }),
   async run(given, session) {
     const [first = '', second] = given.places;
     session.onlyOne(given.places.slice(1), 'clone takes [SRC] DST');
-    const { clone, cloneSourceOf, openCloneSource } = await import('@bk/repo');
+    const { cloneSourceOf, cloneTo, openCloneSource } = await import('@bk/repo');
     const from =
       second === undefined
         ? await cloneSourceOf(await session.open(), session.context)
         : await openCloneSource(first, session.directory, session.context);
     const dryRun = given['dry-run'] === true;
     try {
-      const result = await clone(
-        path.resolve(session.directory, second ?? first),
+      const result = await cloneTo(
+        second ?? first,
         {
           from,
+          directory: session.directory,
           include: given.subset ?? [],
           exclude: given.exclude ?? [],
           dryRun,
           ...(given.name !== undefined && { name: given.name }),
+          ...(given.origin !== undefined && { origin: given.origin }),
         },
         session.context,
       );

@@ -4,7 +4,7 @@ import { listRefs, PRESENCE_REFS, readRef, receivePack, updateRef } from '@bk/st
 import type { Pool } from '../observe/pool.ts';
 import { MAIN, type Repository } from '../repository.ts';
 
-const ORIGIN = 'refs/remotes/origin/main';
+export const ORIGIN = 'refs/remotes/origin/main';
 
 /** Where the history comes from: through the port, or, from a repository that is open here, aside in another thread. */
 export interface HistorySource {

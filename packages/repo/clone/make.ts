@@ -34,7 +34,7 @@ import type { ClonePlaces } from './files.ts';
 import { fetchHistory } from './history.ts';
 import { GRAIN_MS, placeStaged, removeStagedTree, settleRows } from './place.ts';
 import { type ClonePlan, type CloneResult, type CloneWork, planClone } from './plan.ts';
-import { registerClone } from './register.ts';
+import { registerClone, tellSource } from './register.ts';
 import type { FolderPart } from './selection.ts';
 import { checkSpace } from './space.ts';
 import { clearSkeleton, lookAtTarget, makeSkeleton } from './target.ts';
@@ -90,8 +90,9 @@ export class Cloning {
 
   /** Under the lock: another clone to the same folder may have been faster. */
   #lookAgain(state: CloneState, begun: CloneState | undefined): void {
-    const { target, subset } = this.#work;
-    const now = lookAtTarget(target.root, { source: state.source, subset });
+    const { target, subset, options } = this.#work;
+    const { pinned = false } = options;
+    const now = lookAtTarget(target.root, { source: state.source, subset, pinned });
     const same = now.is === 'begun' ? now.state.id === begun?.id : now.is === 'free' && begun === undefined;
     if (same) return;
     throw new BkError('locked', `cannot clone to ${target.root}: another bk was at work there`, {
@@ -107,7 +108,7 @@ export class Cloning {
     return {
       v: 1,
       source: facts.id,
-      address,
+      ...(address !== undefined && { address }),
       subset,
       id: newObjectId(context.nowMs(), context.random(10)),
       name: options.name === undefined ? nameOfFolder(target.root) : checkedName(options.name),
@@ -252,15 +253,11 @@ export class Cloning {
   }
 
   async #register(repo: Repository): Promise<string[]> {
-    const { repository } = this.#work.options.from;
-    if (repository === undefined) return [];
-    const { id, name } = repo.config;
-    const { root, history } = repo.layout;
-    const why = await registerClone(
-      repository,
-      { root, id, name, history, head: repo.head },
-      this.#work.context,
-    );
+    const { from } = this.#work.options;
+    const why =
+      from.repository === undefined
+        ? await tellSource(from, repo)
+        : await registerClone(from.repository, repo, this.#work.context);
     return why === undefined ? [] : [`the source does not know of this clone yet: ${why}`];
   }
 }
@@ -308,7 +305,8 @@ function configOf(
   lastSeen: string,
 ): Config {
   const config: Config = { v: 1, id, name, settings: {}, volume: volumeFactsAgain(root, volume) };
-  return withRemote(withSubset(config, subset), 'origin', { address, id: source, lastSeen });
+  const whole = withSubset(config, subset);
+  return address === undefined ? whole : withRemote(whole, 'origin', { address, id: source, lastSeen });
 }
 
 /** The first commit of its line: nothing can have left before that. */

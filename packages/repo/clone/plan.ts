@@ -15,6 +15,8 @@ export interface CloneOptions {
   /** Absent: the folder's name. */
   readonly name?: string;
   readonly dryRun?: boolean;
+  /** The destination lies in a folder that is held: its path is used as it is. */
+  readonly pinned?: boolean;
 }
 
 export interface CloneResult {
@@ -69,6 +71,11 @@ export async function planClone(work: CloneWork, history: string, commit: GitId 
   } finally {
     reader.close();
   }
+}
+
+/** What a dry run says. */
+export function foreseen(root: string, { commit, totals, warnings }: ClonePlan): CloneResult {
+  return { root, id: null, commit, files: totals.files, bytes: totals.bytes, missing: [], warnings };
 }
 
 /** @throws BkError 'usage' if no include matches anything: most likely all are misspelled */

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, KIND, ROOT } from '@bk/core';
 import { hostPeer, type Peer, type SentContent } from '@bk/remote';
-import { afterEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { type CloneSource, clone, cloneSourceOf } from '../clone.ts';
 import { repositoryHost } from '../peers/host.ts';
 import { openRepository, type Repository } from '../repository.ts';
@@ -11,6 +11,11 @@ import { TestTree } from '../tree.fixture.ts';
 
 /** Bytes. Two of them are not so much that threads are started for it. */
 const LARGE = 7_200_000;
+// Every clone syncs its file system, which others may be writing to.
+beforeAll(() => {
+  if (fs.existsSync('/dev/shm')) vi.stubEnv('TMPDIR', '/dev/shm');
+});
+afterAll(() => void vi.unstubAllEnvs());
 
 const opened: { readonly tree: TestTree; readonly repo: Repository }[] = [];
 afterEach(() => {

@@ -1,5 +1,6 @@
 import path from 'node:path';
-import { BkError, formatMtime, type GitId, presenceRef } from '@bk/core';
+import { BkError, type GitId, presenceRef } from '@bk/core';
+import { checkedRefs } from '@bk/remote';
 import {
   HistoryReader,
   missingObjects,
@@ -11,16 +12,10 @@ import {
   withRemote,
 } from '@bk/store';
 import type { Context } from '../context.ts';
+import { packFor } from '../exchange/refs.ts';
+import { lastSeenNow } from '../peers/peers.ts';
 import { cannotWrite, type Repository } from '../repository.ts';
-
-/** The clone as the source is to know it. */
-export interface NewClone {
-  readonly root: string;
-  readonly id: string;
-  readonly name: string;
-  readonly history: string;
-  readonly head: GitId | undefined;
-}
+import type { CloneSource } from './source.ts';
 
 const PATIENCE_MS = 2_000;
 
@@ -30,7 +25,7 @@ const PATIENCE_MS = 2_000;
  */
 export async function registerClone(
   source: Repository,
-  clone: NewClone,
+  { config: { id, name }, layout, head }: Repository,
   context: Context,
 ): Promise<string | undefined> {
   const mine = !source.locked;
@@ -42,12 +37,12 @@ export async function registerClone(
     throw error;
   }
   try {
-    await takePresence(source, clone);
-    const name = addRemote(source, clone, context);
-    if (clone.head === undefined) return undefined;
-    const ref = `refs/remotes/${name}/main`;
+    await takePresence(source, { id, head, history: layout.history });
+    const known = addRemote(source, { id, name, address: path.resolve(layout.root) }, context);
+    if (head === undefined) return undefined;
+    const ref = `refs/remotes/${known}/main`;
     const before = readRef(source.layout.history, ref);
-    if (before !== clone.head) updateRef(source.layout.history, ref, before, clone.head, { exclusive: true });
+    if (before !== head) updateRef(source.layout.history, ref, before, head, { exclusive: true });
     return undefined;
   } catch (error) {
     if (cannotWrite(error)) return 'it cannot be written';
@@ -57,20 +52,56 @@ export async function registerClone(
   }
 }
 
-/** Under its own name, or one near it that is free. */
-function addRemote(source: Repository, clone: NewClone, context: Context): string {
+/** Under its own name, or one near it that is free. Only while writing. @returns the name */
+export function addRemote(
+  source: Repository,
+  clone: { readonly id: string; readonly name: string; readonly address: string },
+  context: Context,
+): string {
+  const { id, address } = clone;
   const { remotes = {} } = source.config;
-  const known = Object.keys(remotes).find((name) => remotes[name]?.id === clone.id);
+  const known = Object.keys(remotes).find((name) => remotes[name]?.id === id);
   const name = known ?? remoteNameFor(clone.name, Object.keys(remotes));
-  const lastSeen = formatMtime(BigInt(context.nowMs()) * 1_000_000n);
-  const address = path.resolve(clone.root);
+  const lastSeen = lastSeenNow(context);
   source.reconfigure((config) =>
-    withRemote(config, name, { ...config.remotes?.[name], address, id: clone.id, lastSeen }),
+    withRemote(config, name, { ...config.remotes?.[name], address, id, lastSeen }),
   );
   return name;
 }
 
-async function takePresence(source: Repository, { id, history, head }: NewClone): Promise<void> {
+/**
+ * Lets a source that cannot be opened here know what the clone holds, if it takes it. How the clone can be reached from
+ * there nobody here knows. @returns why that could not be done, for a warning
+ */
+export async function tellSource(
+  { peer, facts }: CloneSource,
+  repo: Repository,
+): Promise<string | undefined> {
+  const name = presenceRef(repo.config.id);
+  const next = readRef(repo.layout.history, name);
+  if (next === undefined || facts.readOnly) return undefined;
+  try {
+    const theirs = new Map(checkedRefs(await peer.refs()).map((ref) => [ref.name, ref.id]));
+    const expected = theirs.get(name);
+    if (expected === next) return undefined;
+    const pack = packFor(repo.history, [next], [...theirs.values()]);
+    const [told] = await peer.sendPack(pack, [{ name, next, ...(expected !== undefined && { expected }) }]);
+    return told?.moved === true ? undefined : (told?.detail ?? told?.reason ?? 'it does not answer');
+  } catch (error) {
+    if (error instanceof BkError && error.code !== 'bug' && error.code !== 'interrupted')
+      return error.message;
+    throw error;
+  }
+}
+
+interface Told {
+  readonly id: string;
+  readonly head: GitId | undefined;
+  /** Its git directory. */
+  readonly history: string;
+}
+
+async function takePresence(source: Repository, { id, history, head }: Told): Promise<void> {
   const ref = presenceRef(id);
   const presence = readRef(history, ref);
   const before = readRef(source.layout.history, ref);

@@ -11,8 +11,8 @@ import { openRepository, type Repository } from '../repository.ts';
 
 /** A repository that is to be cloned, open. */
 export interface CloneSource {
-  /** As the clone is to keep it. */
-  readonly address: string;
+  /** As the clone is to keep it; absent: it cannot be reached from there, as far as is known. */
+  readonly address?: string;
   readonly peer: Peer;
   readonly facts: Facts;
   /** If it can be opened here: then its files are copied directly, and it learns of the clone. */

@@ -1,9 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError, type Subset, subsetHash } from '@bk/core';
+import { BkError, presenceRef, type Subset, subsetHash } from '@bk/core';
 import {
   CLONE_FILE,
   type CloneState,
+  type Config,
   DOT_BK,
   fsyncDirectory,
   initHistory,
@@ -11,7 +12,9 @@ import {
   layoutOf,
   readCloneState,
   readConfig,
+  readRef,
 } from '@bk/store';
+import { ORIGIN } from './history.ts';
 
 /** What is at the destination of a clone. */
 export type Target = { readonly root: string; readonly layout: Layout } & (
@@ -26,6 +29,8 @@ export interface Wanted {
   /** Id of the repository that is to be cloned. */
   readonly source: string;
   readonly subset: Subset;
+  /** It lies in a folder that is held: its path is used as it is, and it may be no link. */
+  readonly pinned?: boolean;
 }
 
 /** What `.bk` may hold of a clone that was killed before it could write down what it is. */
@@ -36,9 +41,14 @@ const BEGINNINGS = new Set(['lock.sqlite', 'lock.sqlite-journal', `${CLONE_FILE}
  * @throws BkError 'refused' if anything else is there, 'inside-repository', 'not-found' without a parent folder
  */
 export function lookAtTarget(dst: string, wanted: Wanted): Target {
-  const exists = existingFolder(dst);
-  const root = exists ? fs.realpathSync.native(dst) : path.join(realParent(dst), path.basename(dst));
-  refuseInside(path.dirname(root), dst);
+  const { pinned = false } = wanted;
+  const exists = existingFolder(dst, pinned);
+  const root = pinned
+    ? dst
+    : exists
+      ? fs.realpathSync.native(dst)
+      : path.join(realParent(dst), path.basename(dst));
+  refuseInside(pinned ? fs.realpathSync.native(path.dirname(dst)) : path.dirname(root), dst);
   if (path.basename(root) === DOT_BK) throw refused(dst, 'that name is kept for bk itself');
   const layout = layoutOf(root);
   if (!exists) return { root, layout, is: 'free', exists };
@@ -73,10 +83,18 @@ function repositoryAt(
     throw refused(dst, 'an unfinished repository is there');
   }
   const { include = [], exclude = [] } = config.subset ?? {};
-  const origin = Object.values(config.remotes ?? {}).some(({ id }) => id === wanted.source);
+  const origin =
+    Object.values(config.remotes ?? {}).some(({ id }) => id === wanted.source) ||
+    isWithoutAddress(layout, config, wanted.source);
   if (origin && subsetHash({ include, exclude }) === subsetHash(wanted.subset))
     return { root, layout, is: 'done' };
   throw refused(dst, 'a repository is there already');
+}
+
+/** A clone whose source could not be reached from here has no remote `origin`, but what it said. */
+function isWithoutAddress({ history }: Layout, { remotes = {} }: Config, source: string): boolean {
+  if (Object.hasOwn(remotes, 'origin')) return false;
+  return [ORIGIN, presenceRef(source)].every((ref) => readRef(history, ref) !== undefined);
 }
 
 /** Makes the folder and its `.bk`, and nothing in it. @returns which of them were made, for taking them back */
@@ -116,9 +134,10 @@ export function makeSkeleton(layout: Layout): void {
   initHistory(layout.history);
 }
 
-function existingFolder(dst: string): boolean {
+function existingFolder(dst: string, pinned: boolean): boolean {
   const itself = fs.lstatSync(dst, { throwIfNoEntry: false });
   if (itself === undefined) return false;
+  if (pinned && itself.isSymbolicLink()) throw refused(dst, 'it is a link that leads elsewhere');
   const stat = fs.statSync(dst, { throwIfNoEntry: false });
   if (stat === undefined) throw refused(dst, 'it is a link that leads nowhere');
   if (!stat.isDirectory()) throw refused(dst, 'it is not a folder');
