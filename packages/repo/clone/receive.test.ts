@@ -120,6 +120,7 @@ async function changesIn(root: string, tree: TestTree): Promise<unknown> {
 
 test.each([0, 1_100])(
   'a clone through the port is the one that file to file makes (%s files more)',
+  { timeout: 120_000 },
   async (files) => {
     const { tree, repo, afar } = await given(files);
     const near = await clone(
