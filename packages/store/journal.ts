@@ -1,8 +1,9 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { crc32 } from 'node:zlib';
-import { BkError, repoPath, type Step, type Transaction } from '@bk/core';
+import { BkError, type Step, type Transaction } from '@bk/core';
 import { fsyncDirectory, writeFully } from './durable.ts';
+import { checkedLine, type Line } from './journal-line.ts';
 import { isTransactionId } from './staging.ts';
 
 /**
@@ -19,14 +20,6 @@ export interface PendingTransaction {
   /** Steps during which a partial file may stand under its final name. */
   readonly creating: ReadonlySet<number>;
 }
-
-type Line =
-  | { readonly begin: Omit<Transaction, 'steps'>; readonly count: number }
-  | { readonly step: Step }
-  | { readonly ready: true }
-  | { readonly creating: number }
-  | { readonly done: number }
-  | { readonly committed: true; readonly failed?: readonly number[] };
 
 const SUFFIX = '.jsonl';
 
@@ -148,24 +141,13 @@ function parse(text: string, id: string): PendingTransaction | undefined {
   for (const line of lines) {
     if (line === undefined) continue;
     if ('begin' in line) begin = line;
-    else if ('step' in line) steps.push(checkedStep(line.step));
+    else if ('step' in line) steps.push(line.step);
     else if ('ready' in line) ready = begin?.begin.id === id && steps.length === begin.count;
     else if ('creating' in line) creating.add(line.creating);
     else if ('committed' in line) [committed, failed] = [true, line.failed ?? []];
   }
   if (!ready || begin === undefined) return undefined;
   return { transaction: { ...begin.begin, steps }, committed, failed, creating };
-}
-
-/** A journal is bk's own, but it decides what is written into the tree: its paths are parsed like a stranger's. */
-function checkedStep(step: Step): Step {
-  repoPath(step.path);
-  if (step.do === 'move') repoPath(step.from);
-  if ('otherwise' in step && step.otherwise !== undefined) repoPath(step.otherwise);
-  if (step.do === 'place' && !/^(?:safety|staging)\/[^/]+\/[^/]+$/.test(step.content.source)) {
-    throw new BkError('damaged', `a journal names a source outside .bk: ${step.content.source}`);
-  }
-  return step;
 }
 
 function encode(line: Line): string {
@@ -178,11 +160,19 @@ function encode(line: Line): string {
 function decode(text: string): Line | undefined {
   const json = text.slice(9);
   if (text.slice(0, 9) !== `${checksum(json)} `) return undefined;
-  return JSON.parse(json, (_key, value: unknown) => (isBig(value) ? BigInt(value.ns) : value)) as Line;
+  let value: unknown;
+  try {
+    value = JSON.parse(json, (_key, one: unknown) => (isBig(one) ? BigInt(one.ns) : one));
+  } catch (error) {
+    throw new BkError('damaged', 'a journal has a line that is no JSON', { cause: error });
+  }
+  return checkedLine(value);
 }
 
 function isBig(value: unknown): value is { readonly ns: string } {
-  return typeof value === 'object' && value !== null && 'ns' in value && typeof value.ns === 'string';
+  return (
+    typeof value === 'object' && value !== null && 'ns' in value && /^-?\d{1,40}$/.test(String(value.ns))
+  );
 }
 
 function checksum(text: string): string {
