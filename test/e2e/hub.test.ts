@@ -1,5 +1,8 @@
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
+import net from 'node:net';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { smallTree } from '../../fixtures/small-tree.ts';
@@ -116,6 +119,26 @@ describe('a git host', () => {
       },
     );
   }, 120_000);
+
+  test('is where a new machine gets the history; its contents come from elsewhere', async () => {
+    await acquainted(a);
+    await bk(a, 'push');
+    const c = path.join(temporaryFolder('bk-c-'), 'c');
+    const done = await runBeside(['--json', 'clone', hub.url(), c], { env });
+    expect(done.stderr).not.toMatch(/"error"/);
+    const made = JSON.parse(done.stdout) as Answer;
+    expect(made).toMatchObject({ commit: head(a) });
+    expect((made['missing'] as unknown[]).length).toBeGreaterThan(10);
+    expect((await bk(c, 'status')).changes).toEqual([]);
+    expect(await bk(c, 'check')).toMatchObject({ ok: true });
+    fs.writeFileSync(path.join(c, 'of c'), 'c');
+    expect(await bk(c, 'sync')).toMatchObject({ pushed: [{ name: 'origin', moved: true }] });
+    await bk(a, 'sync');
+    expect(head(a)).toBe(head(c));
+    await bk(c, 'remote', 'add', 'a', a);
+    expect(await bk(c, 'get', '.')).toMatchObject({ refused: [] });
+    expect(fs.readFileSync(path.join(c, 'top.bin'))).toEqual(fs.readFileSync(path.join(a, 'top.bin')));
+  }, 60_000);
 
   test('is no copy: nothing is let go of for it, and nothing is asked of it', async () => {
     await acquainted(a);
@@ -294,39 +317,51 @@ describe('a git host', () => {
     });
   });
 
-  test('speaks over https, with a certificate that must be known', async (context) => {
-    needsPrograms(context, 'openssl');
+  /** Of a host that only who is told of it believes. @returns its file, and both parts */
+  function certificate(name: string): { readonly file: string; readonly tls: { key: string; cert: string } } {
     const folder = temporaryFolder('bk-cert-');
     const [key, cert] = [path.join(folder, 'key.pem'), path.join(folder, 'cert.pem')];
-    const how = [
-      'req',
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    const what = [
-      '-subj',
-      '/CN=127.0.0.1',
-      '-addext',
-      'subjectAltName=IP:127.0.0.1',
-      '-keyout',
-      key,
-      '-out',
-      cert,
-    ];
-    execFileSync('openssl', [...how, ...what], { stdio: 'ignore' });
-    await start({ tls: { key: fs.readFileSync(key, 'utf8'), cert: fs.readFileSync(cert, 'utf8') } });
+    const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1'];
+    const who = ['-subj', '/CN=bk', '-addext', `subjectAltName=${name}`];
+    const how = ['req', '-x509', ...curve, '-nodes', '-days', '2', ...who, '-keyout', key, '-out', cert];
+    execFileSync('openssl', how, { stdio: 'ignore' });
+    return { file: cert, tls: { key: fs.readFileSync(key, 'utf8'), cert: fs.readFileSync(cert, 'utf8') } };
+  }
+
+  test('speaks over https, with a certificate that must be known', async (context) => {
+    needsPrograms(context, 'openssl');
+    const { file, tls } = certificate('IP:127.0.0.1');
+    await start({ tls });
     const unknown = await said(a, 'remote', 'add', 'hub', hub.url());
     expect(unknown.stderr).toMatch(/SELF_SIGNED/);
-    env['NODE_EXTRA_CA_CERTS'] = cert;
+    env['NODE_EXTRA_CA_CERTS'] = file;
     const pushed = await said(a, 'push', 'hub');
     expect(pushed).toMatchObject({ code: 0, stdout: expect.stringMatching(/moved to/) });
     expect(hub.git(['rev-parse', 'main'])).toBe(head(a));
+  });
+
+  test('is reached through the proxy of the environment', async (context) => {
+    needsPrograms(context, 'openssl');
+    const { file, tls } = certificate('DNS:git.example.org');
+    await start({ tls });
+    const asked: (string | undefined)[] = [];
+    const proxy = http.createServer().on('connect', (question: http.IncomingMessage, client: net.Socket) => {
+      asked.push(question.url);
+      const through = net.connect(Number(new URL(hub.origin).port), '127.0.0.1', () => {
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        through.pipe(client).pipe(through);
+      });
+      for (const end of [client, through]) end.on('error', () => end.destroy());
+    });
+    proxy.listen(0, '127.0.0.1');
+    await once(proxy, 'listening');
+    env['NODE_EXTRA_CA_CERTS'] = file;
+    env['https_proxy'] = `http://127.0.0.1:${(proxy.address() as net.AddressInfo).port}`;
+    await said(a, 'remote', 'add', 'hub', 'https://git.example.org/collection.git');
+    expect(await said(a, 'push')).toMatchObject({ code: 0, stdout: expect.stringMatching(/moved to/) });
+    expect(new Set(asked)).toEqual(new Set(['git.example.org:443']));
+    proxy.closeAllConnections();
+    proxy.close();
   });
 
   test('that only knows the older protocol serves as well', async () => {

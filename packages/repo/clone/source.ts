@@ -4,6 +4,7 @@ import { BkError } from '@bk/core';
 import { checkedFacts, type Facts, hostPeer, openPeer, type Peer, parseAddress } from '@bk/remote';
 import { layoutOf } from '@bk/store';
 import type { Context } from '../context.ts';
+import { gitHost } from '../peers/git-host.ts';
 import { repositoryHost } from '../peers/host.ts';
 import { hostOptions } from '../peers/host-options.ts';
 import { NOBODY, sshPeer } from '../peers/ssh.ts';
@@ -32,6 +33,7 @@ export async function openCloneSource(address: string, from: string, context: Co
       return localPeer(repository, context);
     },
     ssh: (there) => sshPeer(there, NOBODY, context),
+    git: async (there) => gitHost(there, undefined),
   });
   return sourceOf(peer, repository?.layout.root ?? address, repository);
 }
