@@ -3,6 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { tag } from '../../fixtures/media/pictures.ts';
 import {
+  ffmpeg,
   MOVIES,
   makeRecordings,
   OTHER_MUSIC_TAGS,
@@ -71,6 +72,29 @@ test.for(TAGGERS)('%s: what %s writes leaves the payload', ([name, program, writ
   write(file);
   expect(mediaOf(file)).not.toEqual(before);
   expect(payloadOf(file)).toBe(payload);
+});
+
+test('a film of a phone: turned, with the time and the place of the shot', (context) => {
+  needsPrograms(context, 'ffmpeg', 'ffprobe', 'exiftool');
+  const plain = recording(FORMATS.find(({ name }) => name === 'hevc.mov') as RecordingFormat).file;
+  for (const degrees of [90, 180, 270]) {
+    const file = path.join(folder, `turned-${degrees}.mov`);
+    ffmpeg('-i', plain, '-c', 'copy', '-metadata:s:v:0', `rotate=${degrees}`, file);
+    // This option of ffmpeg's counts against the clock.
+    expect(mediaOf(file)['video']).toMatchObject({ rotation: 360 - degrees });
+    expect(compareRecording(mediaOf(file), ffprobe(file)).differences).toEqual([]);
+    expect(payloadOf(file)).toBe(payloadOf(plain));
+  }
+  const file = path.join(folder, 'turned-90.mov');
+  tag(file, ['-Keys:CreationDate=2019:08:24 12:01:02+02:00', '-Keys:Make=Apple', '-Keys:Model=iPhone 7']);
+  tag(file, ['-Keys:GPSCoordinates=47.3769, 8.5417, 408.25', '-QuickTime:CreateDate=2019:08:24 10:01:03']);
+  expect(mediaOf(file)).toMatchObject({
+    taken: '2019-08-24T12:01:02+02:00',
+    camera: { make: 'Apple', model: 'iPhone 7' },
+    gps: { latitude: 47.3769, longitude: 8.5417, altitude: 408.3 },
+  });
+  tag(file, ['-Keys:CreationDate=']);
+  expect(mediaOf(file)['taken']).toBe('2019-08-24T10:01:03Z');
 });
 
 function recording({ name }: RecordingFormat): ReturnType<typeof makeRecordings> {

@@ -105,7 +105,6 @@ function startsWith(body: Buffer, head: string): boolean {
 }
 
 const END = Buffer.from([0xff, EOI]);
-const FF = Buffer.from([0xff]);
 
 /**
  * Where the marker after a scan stands. Within coded data 0xff is followed by 0 or by a restart marker, so that the end
@@ -115,12 +114,23 @@ function scanEnd(window: Window, at: number, found: Found): number {
   const head = 2 + window.bytes(at + 2, 2).readUInt16BE();
   if (found.isBaseline && window.byte(at + 4) === found.components)
     return foundEnd(window.indexOf(END, at + head));
-  for (let next = at + head; ; next += 2) {
-    next = foundEnd(window.indexOf(FF, next));
-    const marker = window.byte(next + 1);
-    if (marker === 0xff) next--;
-    else if (marker !== 0 && (marker < 0xd0 || marker > 0xd7)) return next;
+  return nextMarker(window, at + head);
+}
+
+const SCANNED = 1 << 20;
+
+/** In a picture of several scans each is ended by any marker; most of the time here goes to bytes that are none. */
+function nextMarker(window: Window, from: number): number {
+  for (let start = from; start + 1 < window.size; ) {
+    const part = window.upTo(start, SCANNED);
+    let at = part.indexOf(0xff);
+    for (; at >= 0 && at + 1 < part.length; at = part.indexOf(0xff, at + 1)) {
+      const marker = part[at + 1] as number;
+      if (marker !== 0 && marker !== 0xff && (marker < 0xd0 || marker > 0xd7)) return start + at;
+    }
+    start += at < 0 ? part.length : at;
   }
+  throw new Unparsable('truncated');
 }
 
 function foundEnd(at: number): number {

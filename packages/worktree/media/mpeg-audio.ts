@@ -8,6 +8,9 @@ import { Unparsable, type Window } from './window.ts';
 const SEARCHED = 256 << 10;
 const MOST_TAGS = 16;
 
+/** Musepack, Monkey's Audio, WavPack, TTA and OptimFROG begin with ID3 too. */
+const OTHERS = /^(?:MP\+|MPCK|MAC |wvpk|TTA1|OFR )/;
+
 interface Frame {
   readonly length: number;
   readonly version: number;
@@ -35,7 +38,9 @@ export function readMpegAudio(window: Window): Reading | undefined {
     tags.push(tag.facts);
     at = Math.min(window.size, at + tag.length);
   }
-  if (window.upTo(at, 4).toString('latin1') === 'fLaC') return readFlac(window, at);
+  const after = window.upTo(at, 4).toString('latin1');
+  if (after === 'fLaC') return readFlac(window, at);
+  if (OTHERS.test(after)) throw new Unparsable('unsupported');
   const tail = readTail(window, at);
   const first = firstFrame(
     window,
