@@ -21,6 +21,8 @@ export class BringingIn {
   readonly #reasons = new Map<ContentHash, string[]>();
   readonly #from = new Map<ContentHash, string>();
   readonly #total: { totalFiles: number; totalBytes: number };
+  /** That a remote went away while it was asked. */
+  #brokenOff: BkError | undefined;
   #files = 0;
   #bytes = 0;
   #unsettled = 0;
@@ -37,6 +39,10 @@ export class BringingIn {
 
   get transferred(): { readonly files: number; readonly bytes: number } {
     return { files: this.#files, bytes: this.#bytes };
+  }
+
+  get brokenOff(): BkError | undefined {
+    return this.#brokenOff;
   }
 
   /** Why a content is not here: a clause. */
@@ -83,6 +89,7 @@ export class BringingIn {
         if (!(error instanceof BkError)) throw error;
         const bad = batch[took.answers];
         if (ENDS_REMOTE.has(error.code) || (error.code === 'damaged' && bad === undefined)) {
+          if (error.code === 'unreachable') this.#brokenOff ??= error;
           for (const { blake3 } of asked.slice(took.answers)) this.#note(blake3, name, error.message);
           return;
         }

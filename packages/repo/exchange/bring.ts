@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ContentHash, ContentSource, PlacedContent, RepoPath } from '@bk/core';
+import { BkError, type ContentHash, type ContentSource, type PlacedContent, type RepoPath } from '@bk/core';
 import type { Content } from '@bk/remote';
 import { Incoming } from '@bk/store';
 import { hashPath } from '@bk/worktree';
@@ -15,6 +15,8 @@ export interface Brought {
   /** As copies: however many files get one of them, each is a file of its own. `give` is cheaper. */
   readonly contents: ReadonlyMap<ContentHash, PlacedContent>;
   readonly missing: ReadonlyMap<ContentHash, string>;
+  /** A remote went away while it was asked. */
+  readonly brokenOff: BkError | undefined;
   /** What came from elsewhere. */
   readonly transferred: { readonly files: number; readonly bytes: number };
   /** A content for one file: the first that asks gets the inode itself where nobody else has it, the next ones copies. */
@@ -67,6 +69,7 @@ function brought(
   return {
     contents,
     missing,
+    brokenOff: fetching.brokenOff,
     transferred: fetching.transferred,
     give: (blake3) => {
       const copy = contents.get(blake3);
@@ -163,7 +166,10 @@ export interface NearestFirst {
   readonly others?: () => Promise<readonly OpenRemote[]>;
 }
 
-/** As bring: from these remotes, and what they do not have from whoever else is within reach. */
+/**
+ * As bring: from these remotes, and what they do not have from whoever else is within reach.
+ * @throws BkError 'unreachable' if one of these went away meanwhile and something is missing: it goes on another time
+ */
 export async function bringFirstFrom(
   repo: Repository,
   wanted: readonly Content[],
@@ -172,7 +178,7 @@ export async function bringFirstFrom(
 ): Promise<Brought> {
   const first = await bring(repo, wanted, from, context);
   const further = first.missing.size === 0 ? [] : ((await others?.()) ?? []);
-  if (further.length === 0) return first;
+  if (further.length === 0) return unlessBrokenOff(first);
   const more = await bring(repo, wanted, further, context);
   const files = first.transferred.files + more.transferred.files;
   const bytes = first.transferred.bytes + more.transferred.bytes;
@@ -180,5 +186,16 @@ export async function bringFirstFrom(
     const told = from.length === 0 ? [reason] : [first.missing.get(blake3), reason];
     return [blake3, told.filter((one) => one !== undefined).join('; ')] as const;
   });
-  return { ...more, missing: new Map(reasons), transferred: { files, bytes } };
+  const { brokenOff } = first;
+  return unlessBrokenOff({ ...more, brokenOff, missing: new Map(reasons), transferred: { files, bytes } });
+}
+
+/** What a remote has not is missing; what it had no time to send would be missed for no reason. */
+function unlessBrokenOff(brought: Brought): Brought {
+  const { missing, brokenOff } = brought;
+  if (missing.size === 0 || brokenOff === undefined) return brought;
+  throw new BkError('unreachable', brokenOff.message, {
+    hint: 'give the same command again; it goes on where it was',
+    cause: brokenOff,
+  });
 }
