@@ -60,9 +60,17 @@ export function offered(peer: Peer): Peer {
       });
       return done;
     };
-    const cloned = cloneThere(here, { wish: { kind: 'clone', path: '/there', options: {} }, offered: peer });
+    const cloned = cloneThere(here, {
+      packing: 'always',
+      wish: { kind: 'clone', path: '/there', options: {} },
+      offered: peer,
+    });
     // Calls that are under way when the other side leaves are what ends it.
-    servePeer(there, { open: () => Promise.reject(new Error('not asked for')), clone }).catch(() => {});
+    servePeer(there, {
+      open: () => Promise.reject(new Error('not asked for')),
+      clone,
+      packing: 'always',
+    }).catch(() => {});
   });
   return later(remote);
 }

@@ -45,7 +45,7 @@ export function bareHost(): MemoryHost {
     hashBytes,
     history: {
       refs: () => [{ name: 'refs/heads/main', id: '1'.repeat(40) as never }],
-      pack: () => [Buffer.alloc(100_000, 'pack')],
+      pack: () => [Buffer.alloc(2_000, 'pack')],
       receive: async (bytes, updates) => {
         if (bytes !== undefined) for await (const _ of bytes);
         return updates.map(({ name }) => ({ name, moved: true }));

@@ -67,7 +67,7 @@ export class HandClock implements Clock {
     );
     const begun = this.#now;
     for (;;) {
-      await turns();
+      for (let i = 0; i < TURNS && settled === undefined; i++) await turns(1);
       if (settled !== undefined) return settled;
       if (!this.step()) throw new Error('hangs: nothing is waited for');
       if (this.#now - begun > withinMs) throw new Error(`hangs: not ended after ${withinMs} ms`);

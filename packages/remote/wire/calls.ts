@@ -24,6 +24,11 @@ export function hasInput(method: Method): boolean {
   return 'input' in METHODS[method];
 }
 
+/** Whether its stream is one of contents; else of bytes. */
+export function carriesContents(method: Method): boolean {
+  return method === 'readContents' || method === 'sendContents';
+}
+
 export function hasOutput(method: Method): boolean {
   return 'output' in METHODS[method];
 }

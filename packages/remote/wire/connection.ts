@@ -2,6 +2,7 @@ import { BkError, type JsonValue } from '@bk/core';
 import {
   type CallFlows,
   type CallRequest,
+  carriesContents,
   GivenCall,
   hasInput,
   hasOutput,
@@ -128,12 +129,17 @@ export class Connection {
     const flows: CallFlows = {
       ...(hasInput(request.method) && { outflow: new Outflow() }),
       ...(hasOutput(request.method) && {
-        inflow: new Inflow(this.pool, (bytes) => this.#grant(0, id, bytes)),
+        inflow: this.#inflow(request.method, (bytes) => this.#grant(0, id, bytes)),
       }),
     };
     const call = new OwnCall(id, request, flows, this.#options.clock.nowMs());
     this.#own.set(id, call);
     return call;
+  }
+
+  /** Chunks of contents are valid until the next is asked for; those of packs are not bound to that. */
+  #inflow(method: Method, grant: (bytes: number) => void): Inflow {
+    return new Inflow(carriesContents(method) ? this.pool : undefined, grant);
   }
 
   /** Bytes of the call's stream, as soon as the other side has room for them. @throws what ended the call */
@@ -296,7 +302,7 @@ export class Connection {
     const { id } = call;
     call.request = { method, args };
     if (hasInput(method))
-      call.inflow = new Inflow(this.pool, (bytes) => this.#grant(FLAG.answering, id, bytes));
+      call.inflow = this.#inflow(method, (bytes) => this.#grant(FLAG.answering, id, bytes));
     if (hasOutput(method)) call.outflow = new Outflow();
     call.pool = this.pool;
     call.progress = (value) => this.#out.push(FRAME.progress, FLAG.answering, id, jsonBytes(value));

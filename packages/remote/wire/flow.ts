@@ -13,7 +13,7 @@ export function costOf(payload: Uint8Array): number {
 
 /** The receiving end of a stream: keeps what came until it is asked for, never more than the window. */
 export class Inflow {
-  readonly #pool: BufferPool;
+  readonly #pool: BufferPool | undefined;
   readonly #grant: (bytes: number) => void;
   #queue: Uint8Array[] = [];
   #first = 0;
@@ -25,8 +25,8 @@ export class Inflow {
   #error: BkError | undefined;
   #wake: (() => void) | undefined;
 
-  /** @param pool gets back what was consumed */
-  constructor(pool: BufferPool, grant: (bytes: number) => void) {
+  /** @param pool gets back what was consumed; absent: whoever consumes it may keep it */
+  constructor(pool: BufferPool | undefined, grant: (bytes: number) => void) {
     this.#pool = pool;
     this.#grant = grant;
   }
@@ -90,7 +90,7 @@ export class Inflow {
   #release(): void {
     if (this.#current === undefined) return;
     this.#consumed += costOf(this.#current);
-    this.#pool.give(this.#current);
+    this.#pool?.give(this.#current);
     this.#current = undefined;
     if (this.#consumed < WINDOW / 4 || this.#ended) return;
     this.#allowed += this.#consumed;
