@@ -1,6 +1,7 @@
 /**
  * remote: where history and contents come from and go to. One port, `Peer`: another repository, whatever lies between.
- * A local folder, memory for tests; ssh later. The same conformance suite (test/conformance/peer*.test.ts) holds them all.
+ * A local folder, memory for tests, and another bk over a byte stream (`wire`). The same conformance suite
+ * (test/conformance/peer*.test.ts) holds them all.
  *
  * A repository states what it offers to others as a `Host`; `hostPeer` makes a Peer of it and is the one place that
  * holds the rules: what is asked is checked and capped before anything is done, contents can be named by their hash

@@ -255,6 +255,36 @@ describe('errors', () => {
   });
 });
 
+describe('ending', () => {
+  test('what moves files for a side that has gone ends in order: nothing is closed under its feet', async () => {
+    const events: string[] = [];
+    const host = bareHost();
+    let go = (): void => {};
+    const moving = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const receive: MemoryHost['receive'] = async () => {
+      events.push('moves');
+      await moving;
+      events.push('moved');
+      return [];
+    };
+    Object.assign(host, { receive, close: () => events.push('closed') });
+    const [here, there] = channelPair();
+    const served = servePeer(there, { open: async () => hostPeer(host), timeouts: { closeMs: 10 } });
+    const peer = await connectPeer(here, { wish: WISH, timeouts: { closeMs: 10 } });
+    const sent = peer.sendPack(undefined, [{ name: 'refs/heads/main', next: NOWHERE }]);
+    sent.catch(() => {});
+    await turns();
+    await peer.close();
+    await expect(sent).rejects.toMatchObject({ code: 'unreachable' });
+    expect(events).toEqual(['moves']);
+    go();
+    await served;
+    expect(events).toEqual(['moves', 'moved', 'closed']);
+  });
+});
+
 describe('a clone on the other side', () => {
   test('reads what is offered, tells how far it is, and gives its result', async () => {
     const host = bareHost();

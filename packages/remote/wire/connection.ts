@@ -174,7 +174,7 @@ export class Connection {
       for (const call of this.#given.values()) call.abort(closed());
       this.#out.push(FRAME.bye, 0, 0, reason === undefined ? new Uint8Array(0) : jsonBytes(faultOf(reason)));
       await this.#within(Promise.all([this.#out.flush(), ...this.#handling]));
-      await this.#within(this.#channel.close());
+      await this.#within(this.#channel.close().catch(() => {}));
       this.#end(undefined);
     }
     await this.ended;
@@ -312,7 +312,8 @@ export class Connection {
       await this.#out.send(FRAME.data, FLAG.answering, id, payload);
     };
     const work = this.#answer(call).finally(() => this.#handling.delete(work));
-    this.#handling.add(work);
+    // Nothing is at work yet while a repository is being opened: whoever does closes it again.
+    if (method !== 'open') this.#handling.add(work);
   }
 
   async #answer(call: GivenCall): Promise<void> {
@@ -366,7 +367,8 @@ export class Connection {
   }
 
   async #explained(error: BkError): Promise<BkError> {
-    return (await this.#within(this.#channel.reason?.() ?? Promise.resolve(undefined))) ?? error;
+    const known = this.#channel.reason?.().catch(() => undefined);
+    return (await this.#within(known ?? Promise.resolve(undefined))) ?? error;
   }
 
   #end(error: BkError | undefined): void {
@@ -382,19 +384,22 @@ export class Connection {
     void this.#wind(error);
   }
 
-  /** What works for the other side ends, then what it was given is let go, then the channel. */
+  /**
+   * What works for the other side ends, then what it was given is let go, then the channel. All of it has been told to
+   * end; what is in the middle of moving files gets the time for it, since nothing may be closed under its feet.
+   */
   async #wind(error: BkError | undefined): Promise<void> {
-    await this.#within(Promise.all(this.#handling));
+    await this.#within(Promise.all(this.#handling), this.#options.timeouts.idleMs);
     await this.#within(this.#options.release().catch(() => {}));
     await this.#within(this.#channel.close().catch(() => {}));
     this.#settle(error);
   }
 
-  async #within<T>(work: Promise<T>): Promise<T | undefined> {
-    const { clock, timeouts } = this.#options;
+  async #within<T>(work: Promise<T>, ms = this.#options.timeouts.closeMs): Promise<T | undefined> {
+    const { clock } = this.#options;
     let callOff = (): void => {};
     const late = new Promise<undefined>((resolve) => {
-      callOff = clock.after(timeouts.closeMs, () => resolve(undefined));
+      callOff = clock.after(ms, () => resolve(undefined));
     });
     try {
       return await Promise.race([work, late]);
