@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import type { AddressInfo } from 'node:net';
+import net, { type AddressInfo } from 'node:net';
 import { BkError } from '@bk/core';
 import { gitHostPeer, type Peer } from '@bk/remote';
 import { receivePack } from '@bk/store';
@@ -46,9 +46,13 @@ describe('what a git host answers', () => {
     server.close();
   });
 
-  function open(patienceMs: number): void {
+  function addressOf(): string {
+    return `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`;
+  }
+
+  function open(patienceMs: number, url = addressOf()): void {
     peer = gitHostPeer({
-      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/x`,
+      url,
       credentials: { fill: async () => undefined, settle: async () => {} },
       isAncestor: () => true,
       patienceMs,
@@ -112,6 +116,32 @@ describe('what a git host answers', () => {
       refs: lines(...odd.map((name) => `${ID} ${name}\n`), `${ID} ${MAIN} symref-target:refs/x\n`) + FLUSH,
     };
     expect(await peer.refs()).toEqual([{ name: MAIN, id: ID }]);
+  });
+
+  test('a connection that was kept and is none any more is made anew', async () => {
+    answers = { refs: lines(`${ID} ${MAIN}\n`) + FLUSH };
+    asksForRefs = true;
+    const used = new WeakSet<object>();
+    let broken = 0;
+    server.prependListener('request', (asked: http.IncomingMessage) => {
+      if (!used.has(asked.socket)) used.add(asked.socket);
+      else {
+        broken++;
+        asked.socket.destroy();
+      }
+    });
+    for (let i = 0; i < 3; i++) expect(await peer.refs()).toEqual([{ name: MAIN, id: ID }]);
+    expect(broken).toBeGreaterThan(1);
+  });
+
+  test('who never says hello is not waited for', async () => {
+    const dumb = net.createServer(() => {}).listen(0, '127.0.0.1');
+    await once(dumb, 'listening');
+    const { port } = dumb.address() as AddressInfo;
+    open(PATIENCE_MS, `https://127.0.0.1:${port}/x`);
+    await expect(peer.refs()).rejects.toMatchObject({ code: 'unreachable' });
+    await peer.close();
+    dumb.close();
   });
 
   test('chunks may be cut anywhere', async () => {

@@ -22,20 +22,26 @@ export async function readAdvertisement(
 ): Promise<Advertisement> {
   const reader = new PacketReader(limited(body, MOST_BYTES));
   try {
-    let first = await reader.next();
-    if (isText(first, `# service=${service}`)) {
-      if ((await reader.next()) !== 'flush') throw strange('its greeting has no end');
-      first = await reader.next();
-    }
-    if (isText(first, 'version 2')) return await capabilitiesOnly(reader);
-    if (isText(first, 'version 1')) first = await reader.next();
-    // Some say nothing at all of a repository without refs.
-    if (first === 'flush') return { version: 0, capabilities: new Set(), refs: [] };
-    if (!Buffer.isBuffer(first)) throw strange('it says nothing of its refs');
-    return await withRefs(reader, first);
+    const said = await advertisementOf(reader, service);
+    await reader.end();
+    return said;
   } finally {
     await reader.close();
   }
+}
+
+async function advertisementOf(reader: PacketReader, service: string): Promise<Advertisement> {
+  let first = await reader.next();
+  if (isText(first, `# service=${service}`)) {
+    if ((await reader.next()) !== 'flush') throw strange('its greeting has no end');
+    first = await reader.next();
+  }
+  if (isText(first, 'version 2')) return capabilitiesOnly(reader);
+  if (isText(first, 'version 1')) first = await reader.next();
+  // Some say nothing at all of a repository without refs.
+  if (first === 'flush') return { version: 0, capabilities: new Set(), refs: [] };
+  if (!Buffer.isBuffer(first)) throw strange('it says nothing of its refs');
+  return withRefs(reader, first);
 }
 
 async function capabilitiesOnly(reader: PacketReader): Promise<Advertisement> {

@@ -1,4 +1,5 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { BkError } from '@bk/core';
 import { isLoopback } from '../address.ts';
 import { brokenOff } from './pkt-line.ts';
@@ -28,40 +29,81 @@ export function isAllowed(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url.hostname));
 }
 
+/** Longest time for a connection to come about. */
+const CONNECT_MS = 20_000;
+
 /** Connections that are kept open from one request to the next. Follows no redirects, knows no passwords. */
 export class HttpConnections {
   readonly #agents = new Map<string, Agent>();
 
   /** @throws BkError 'unreachable'; what the body throws */
-  async send({ method, url, headers, body, signal, patienceMs }: HttpRequest): Promise<HttpAnswer> {
+  async send(asked: HttpRequest): Promise<HttpAnswer> {
+    const { url, body } = asked;
     if (!isAllowed(url))
       throw new BkError('refused', `cannot use ${url.protocol}//${url.host}: it is not encrypted`);
-    const { request, Agent: Connections } = await import(
-      url.protocol === 'https:' ? 'node:https' : 'node:http'
-    );
-    const proxyEnv = isLoopback(url.hostname) ? {} : process.env;
-    const agent: Agent = this.#agents.get(url.origin) ?? new Connections({ keepAlive: true, proxyEnv });
-    this.#agents.set(url.origin, agent);
-    const length = body instanceof Uint8Array ? { 'Content-Length': String(body.length) } : {};
-    const sent: ClientRequest = request(url, { method, agent, signal, headers: { ...headers, ...length } });
-    const answered = new Promise<IncomingMessage>((resolve, reject) => {
-      sent.once('response', resolve);
-      sent.on('error', reject);
-      sent.setTimeout(patienceMs, () => sent.destroy(silent()));
-    });
-    const told = { failure: undefined as unknown };
-    if (body === undefined || body instanceof Uint8Array) sent.end(body);
-    else await stream(body, sent, told);
+    const told: Told = { failure: undefined };
+    const sent = await this.#begin(asked, told);
     try {
-      return answerOf(await answered, url);
+      return answerOf(await sent.answered, url);
     } catch (error) {
+      // The host had let go of a connection that was kept. What is sent as it comes gets one of its own.
+      const { code = '' } = error as NodeJS.ErrnoException;
+      const isStale = sent.request.reusedSocket && ['ECONNRESET', 'EPIPE'].includes(code);
+      if (isStale && !asked.signal.aborted && !isStream(body)) return this.send(asked);
       throw told.failure ?? outOfReach(error, url);
     }
+  }
+
+  async #begin({ method, url, headers, body, signal, patienceMs }: HttpRequest, told: Told): Promise<Sent> {
+    const web = await import(url.protocol === 'https:' ? 'node:https' : 'node:http');
+    const agent = this.#agent(web.Agent, url, !isStream(body));
+    const length = body instanceof Uint8Array ? { 'Content-Length': String(body.length) } : {};
+    const all = { ...headers, ...length };
+    const request: ClientRequest = web.request(url, { method, agent, signal, headers: all });
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve);
+      request.on('error', reject);
+    });
+    answered.catch(() => {});
+    request.setTimeout(patienceMs, () => request.destroy(silent()));
+    request.once('socket', (socket) => notTooLong(socket, request, Math.min(patienceMs, CONNECT_MS)));
+    if (isStream(body)) await stream(body, request, told);
+    else request.end(body);
+    return { request, answered };
+  }
+
+  #agent(Connections: typeof Agent, url: URL, keepAlive: boolean): Agent {
+    const key = `${keepAlive} ${url.origin}`;
+    const proxyEnv = isLoopback(url.hostname) ? {} : process.env;
+    const agent = this.#agents.get(key) ?? new Connections({ keepAlive, proxyEnv });
+    this.#agents.set(key, agent);
+    return agent;
   }
 
   close(): void {
     for (const agent of this.#agents.values()) agent.destroy();
   }
+}
+
+interface Sent {
+  readonly request: ClientRequest;
+  readonly answered: Promise<IncomingMessage>;
+}
+
+/** What went wrong on this side while a body was made. */
+interface Told {
+  failure: unknown;
+}
+
+function isStream(body: HttpRequest['body']): body is AsyncIterable<Uint8Array> {
+  return body !== undefined && !(body instanceof Uint8Array);
+}
+
+/** Silence is measured from the moment that there is a connection; until then this is. */
+function notTooLong(socket: Socket, request: ClientRequest, mostMs: number): void {
+  if (!socket.connecting) return;
+  const timer = setTimeout(() => request.destroy(silent()), mostMs);
+  for (const event of ['connect', 'close']) socket.once(event, () => clearTimeout(timer));
 }
 
 function answerOf(answer: IncomingMessage, url: URL): HttpAnswer {
@@ -99,11 +141,7 @@ export async function* limited(body: AsyncIterable<Uint8Array>, most: number): A
 }
 
 /** Sends as it comes, while the answer is waited for; what the body throws is told. */
-async function stream(
-  body: AsyncIterable<Uint8Array>,
-  to: ClientRequest,
-  told: { failure: unknown },
-): Promise<void> {
+async function stream(body: AsyncIterable<Uint8Array>, to: ClientRequest, told: Told): Promise<void> {
   const { pipeline } = await import('node:stream/promises');
   const noting = async function* (): AsyncGenerator<Uint8Array> {
     try {

@@ -56,6 +56,12 @@ export class PacketReader {
     return Buffer.isBuffer(next) ? textOf(next) : undefined;
   }
 
+  /** What was to be said is said: a stream that ends here leaves its connection to the next question. */
+  async end(): Promise<void> {
+    const { done } = await this.#chunks.next();
+    if (done !== true) await this.close();
+  }
+
   async close(): Promise<void> {
     await this.#chunks.return?.();
   }

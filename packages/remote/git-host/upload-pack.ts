@@ -30,6 +30,7 @@ export async function readRefs(body: AsyncIterable<Uint8Array>): Promise<readonl
       if (!Buffer.isBuffer(next)) throw strange('its refs have no end');
       list.add(textOf(next));
     }
+    await reader.end();
     return list.refs;
   } finally {
     await reader.close();
