@@ -78,7 +78,8 @@ const samples = once((): ReadonlyMap<string, Buffer> => {
   );
   tag(folder, PHOTO_TAGS);
   const formats = [...MOVIES, ...SOUNDS, ...WRAPPED].filter(({ name }) => RECORDING_NAMES.includes(name));
-  const recordings = formats.map((format) => makeRecordings(folder, format).file);
+  makeRecordings(folder, formats);
+  const recordings = RECORDING_NAMES.map((name) => path.join(folder, name));
   return new Map([...pictures, ...recordings].map((file) => [path.basename(file), fs.readFileSync(file)]));
 });
 

@@ -7,7 +7,6 @@ import {
   MOVIES,
   makeRecordings,
   OTHER_MUSIC_TAGS,
-  type RecordingFormat,
   retag,
   SOUNDS,
   WRAPPED,
@@ -20,29 +19,39 @@ import { temporaryFolder } from '../support/temporary.ts';
 
 const folder = temporaryFolder('bk-media-');
 const FORMATS = [...MOVIES, ...SOUNDS, ...WRAPPED];
-const made = new Map(FORMATS.map((format) => [format.name, once(() => makeRecordings(folder, format))]));
+const at = (...names: readonly string[]): string => path.join(folder, ...names);
+
+/** Recordings; in `other` with other sound and pictures, in `again` the first ones with other tags. */
+const made = once(() => {
+  makeRecordings(folder, FORMATS);
+  retag(
+    [...MOVIES, ...SOUNDS].map(({ name }) => at(name)),
+    at('again'),
+    OTHER_MUSIC_TAGS,
+  );
+});
 
 describe.each(FORMATS)('$name', (format) => {
+  const { name } = format;
+
   test('its facts are those that ffprobe finds', (context) => {
     needsPrograms(context, 'ffmpeg', 'ffprobe');
-    const { file } = recording(format);
-    const { compared, differences } = compareRecording(mediaOf(file), ffprobe(file));
+    made();
+    const { compared, differences } = compareRecording(mediaOf(at(name)), ffprobe(at(name)));
     expect(differences).toEqual([]);
     expect(compared).toBeGreaterThanOrEqual(11);
-    expect(mediaOf(file)).toMatchObject({ title: 'Töne & Takte', date: '2019', year: 2019 });
+    expect(mediaOf(at(name))).toMatchObject({ title: 'Töne & Takte', date: '2019', year: 2019 });
   });
 
   test('its payload stays when the file is written anew with other tags, and changes with the sound', (context) => {
     needsPrograms(context, 'ffmpeg');
-    const { file, other } = recording(format);
-    const payload = payloadOf(file);
+    made();
+    const payload = payloadOf(at(name));
     if (WRAPPED.includes(format)) return expect(payload).toBeUndefined();
     expect(payload).toMatch(/^[0-9a-f]{64}$/);
-    const again = path.join(folder, `again-${format.name}`);
-    retag(file, again, OTHER_MUSIC_TAGS);
-    expect(mediaOf(again)['title']).toBe(OTHER_MUSIC_TAGS['title']);
-    expect(payloadOf(again)).toBe(payload);
-    expect(payloadOf(other)).not.toBe(payload);
+    expect(mediaOf(at('again', name))['title']).toBe(OTHER_MUSIC_TAGS['title']);
+    expect(payloadOf(at('again', name))).toBe(payload);
+    expect(payloadOf(at('other', name))).not.toBe(payload);
   });
 });
 
@@ -64,9 +73,9 @@ const TAGGERS: readonly (readonly [name: string, program: string, write: (file: 
 
 test.for(TAGGERS)('%s: what %s writes leaves the payload', ([name, program, write], context) => {
   needsPrograms(context, 'ffmpeg', program);
-  const format = FORMATS.find((one) => one.name === name) as RecordingFormat;
-  const file = path.join(folder, `tagged-${name}`);
-  fs.copyFileSync(recording(format).file, file);
+  made();
+  const file = at(`tagged-${name}`);
+  fs.copyFileSync(at(name), file);
   const before = mediaOf(file);
   const payload = payloadOf(file);
   write(file);
@@ -76,16 +85,17 @@ test.for(TAGGERS)('%s: what %s writes leaves the payload', ([name, program, writ
 
 test('a film of a phone: turned, with the time and the place of the shot', (context) => {
   needsPrograms(context, 'ffmpeg', 'ffprobe', 'exiftool');
-  const plain = recording(FORMATS.find(({ name }) => name === 'hevc.mov') as RecordingFormat).file;
+  made();
+  const plain = at('hevc.mov');
   for (const degrees of [90, 180, 270]) {
-    const file = path.join(folder, `turned-${degrees}.mov`);
+    const file = at(`turned-${degrees}.mov`);
     ffmpeg('-i', plain, '-c', 'copy', '-metadata:s:v:0', `rotate=${degrees}`, file);
     // This option of ffmpeg's counts against the clock.
     expect(mediaOf(file)['video']).toMatchObject({ rotation: 360 - degrees });
     expect(compareRecording(mediaOf(file), ffprobe(file)).differences).toEqual([]);
     expect(payloadOf(file)).toBe(payloadOf(plain));
   }
-  const file = path.join(folder, 'turned-90.mov');
+  const file = at('turned-90.mov');
   tag(file, ['-Keys:CreationDate=2019:08:24 12:01:02+02:00', '-Keys:Make=Apple', '-Keys:Model=iPhone 7']);
   tag(file, ['-Keys:GPSCoordinates=47.3769, 8.5417, 408.25', '-QuickTime:CreateDate=2019:08:24 10:01:03']);
   expect(mediaOf(file)).toMatchObject({
@@ -96,9 +106,3 @@ test('a film of a phone: turned, with the time and the place of the shot', (cont
   tag(file, ['-Keys:CreationDate=']);
   expect(mediaOf(file)['taken']).toBe('2019-08-24T10:01:03Z');
 });
-
-function recording({ name }: RecordingFormat): ReturnType<typeof makeRecordings> {
-  const make = made.get(name);
-  if (make === undefined) throw new Error(`no recording ${name}`);
-  return make();
-}

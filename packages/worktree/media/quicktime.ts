@@ -56,6 +56,7 @@ const PICTURES: readonly (readonly [brand: string, mime: string])[] = [
   ['mif1', 'image/heif'],
   ['mif2', 'image/heif'],
   ['avif', 'image/avif'],
+  ['avis', 'image/avif'],
 ];
 
 function brandsOf(window: Window): readonly string[] {

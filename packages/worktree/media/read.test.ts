@@ -53,6 +53,7 @@ describe('what is no media', () => {
     ['text', Buffer.from('Dear aunt,\n')],
     ['text in UTF-16', Buffer.from('\ufeffDear aunt, how are you? ÿÿÿ', 'utf16le')],
     ['0xff over and over', Buffer.alloc(5000, 0xff)],
+    ['a text about tracks', Buffer.from('the wide road')],
     ['a zip', Buffer.from('504b0304140000000800', 'hex')],
     ['a script', Buffer.from('#!/bin/sh\nexit 0\n')],
   ])('%s has no facts and no error', (_, bytes) => {

@@ -39,7 +39,7 @@ const HEAD = 64;
 export function readMedia(source: ByteSource): MediaReading | undefined {
   const window = new Window(source);
   const head = Buffer.from(window.upTo(0, HEAD));
-  const read = readerFor(head);
+  const read = readerFor(head, source.size);
   if (read === undefined) return undefined;
   try {
     const reading = read(window);
@@ -53,7 +53,7 @@ export function readMedia(source: ByteSource): MediaReading | undefined {
   }
 }
 
-function readerFor(head: Buffer): Reader | undefined {
+function readerFor(head: Buffer, size: number): Reader | undefined {
   const text = head.toString('latin1');
   if (text.startsWith('\xff\xd8\xff')) return readJpeg;
   if (text.startsWith('\x89PNG\r\n\x1a\n')) return readPng;
@@ -63,7 +63,7 @@ function readerFor(head: Buffer): Reader | undefined {
   if (text.startsWith('FUJIFILMCCD-RAW ')) return readFujifilm;
   if (text.startsWith('\0MRM')) return readMinolta;
   if (/^II....HEAPCCDR/s.test(text)) return readCiff;
-  if (isBaseMedia(head)) return readBaseMedia;
+  if (isBaseMedia(head, size)) return readBaseMedia;
   if (/^(?:RIFF|RF64)....WAVE/s.test(text)) return readWave;
   if (/^RIFF....AVI /s.test(text)) return readAvi;
   if (/^FORM....AIF[FC]/s.test(text)) return readAiff;
@@ -74,10 +74,13 @@ function readerFor(head: Buffer): Reader | undefined {
   return undefined;
 }
 
-/** `ftyp` first, or a QuickTime file from before there was one. */
-function isBaseMedia(head: Buffer): boolean {
+/** `ftyp` first, or a QuickTime file from before there was one; a text may have such letters there, but not such lengths. */
+function isBaseMedia(head: Buffer, size: number): boolean {
+  if (head.length < 8) return false;
   const type = head.toString('latin1', 4, 8);
-  const length = head.length >= 8 ? head.readUInt32BE(0) : 0;
+  const length = head.readUInt32BE(0);
   if (type === 'ftyp') return length >= 16 && length < 1 << 16;
-  return /^(?:moov|mdat|wide|pnot)$/.test(type) && (length === 0 || length === 1 || length >= 8);
+  if (type === 'wide') return length === 8;
+  if (type === 'pnot') return length === 20;
+  return (type === 'moov' || type === 'mdat') && (length <= 1 || (length >= 8 && length <= size));
 }
