@@ -37,6 +37,11 @@ export interface Facts {
   readonly name: string;
   /** What its volume is known by; equal for two repositories that die with the same disk. */
   readonly volume: string;
+  /**
+   * What its device is called on its machine until that is started again, so that two who meet over a connection know
+   * when they lie on one, whatever their volumes say.
+   */
+  readonly device?: string;
   readonly head?: GitId;
   readonly subset: WantedPart;
   readonly readOnly: boolean;

@@ -39,7 +39,7 @@ export function checkedFacts(said: unknown): Facts {
   const id = line(facts['id'], 'id');
   if (!UUID.test(id)) throw damaged('its id is no UUID');
   const subset = object(facts['subset']);
-  const { head, freeBytes, knownAs } = facts;
+  const { device, head, freeBytes, knownAs } = facts;
   return {
     protocol: PROTOCOL,
     id,
@@ -48,6 +48,7 @@ export function checkedFacts(said: unknown): Facts {
     subset: { include: patterns(subset['include']), exclude: patterns(subset['exclude']) },
     readOnly: facts['readOnly'] !== false,
     ...(facts['historyOnly'] === true && { historyOnly: true }),
+    ...(device !== undefined && { device: line(device, 'device') }),
     ...(head !== undefined && { head: commit(head) }),
     ...(typeof freeBytes === 'number' && freeBytes >= 0 && { freeBytes }),
     ...(knownAs !== undefined && { knownAs: line(knownAs, 'name for this repository') }),

@@ -104,7 +104,7 @@ describe('a drop is refused', () => {
       'L03 if one is on this volume by its device, whatever its ids say',
       [asking((remote) => Object.assign(remote.peer, { localRoot: '/here' })), holding('two')],
       'odd: it is on the same volume as this repository',
-      { deviceOf: () => 1n },
+      { deviceOf: () => 'one' },
     ],
     [
       'L03 if two share a device, whatever their ids say',
@@ -114,7 +114,18 @@ describe('a drop is refused', () => {
         return remote;
       }),
       'two: its volume is counted already',
-      { deviceOf: (root) => (root.startsWith('/mnt') ? 7n : 1n) },
+      { deviceOf: (root) => (root.startsWith('/mnt') ? 'seven' : 'one') },
+    ],
+    [
+      'L03 if one at the other end of a connection is on this device, whatever its ids say',
+      [holding('odd', { device: 'one' }), holding('two')],
+      'odd: it is on the same volume as this repository',
+      { deviceOf: () => 'one' },
+    ],
+    [
+      'L03 if two at the other ends of connections share a device',
+      [holding('one', { device: 'seven' }), holding('two', { device: 'seven' })],
+      'two: its volume is counted already',
     ],
     [
       'L05 if the connection dies',

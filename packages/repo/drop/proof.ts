@@ -16,6 +16,7 @@ import { activeLeases, settingsOf } from '@bk/store';
 import type { Context } from '../context.ts';
 import { ownVolume } from '../holdings/volume.ts';
 import { closeAll, type OpenRemote, type Reached, reach } from '../peers/peers.ts';
+import { deviceNameOf } from '../peers/volume.ts';
 import type { Repository } from '../repository.ts';
 import { type Clock, farthestClock } from './clock.ts';
 
@@ -30,7 +31,7 @@ export interface ProofPorts {
   /** Must go on while the machine sleeps. */
   readonly clock?: Clock;
   /** What tells file systems apart now; undefined: not known. */
-  readonly deviceOf?: (root: string) => bigint | undefined;
+  readonly deviceOf?: (root: string) => string | undefined;
 }
 
 /** What others proved and promised. While the promises run, what is not refused may be let go of here. */
@@ -191,17 +192,17 @@ class Asking {
 
 /** What each remote's volume counts as: what lies on one device is one volume, whatever ids it goes by (L03). */
 class Volumes {
-  readonly #devices = new Map<bigint, string>();
-  readonly #deviceOf: (root: string) => bigint | undefined;
+  readonly #devices = new Map<string, string>();
+  readonly #deviceOf: (root: string) => string | undefined;
 
-  constructor(repo: Repository, device: (root: string) => bigint | undefined) {
+  constructor(repo: Repository, device: (root: string) => string | undefined) {
     this.#deviceOf = device;
     const own = device(repo.layout.root);
     if (own !== undefined) this.#devices.set(own, ownVolume(repo));
   }
 
-  of({ peer }: OpenRemote): (said: string) => string {
-    const device = peer.localRoot === undefined ? undefined : this.#deviceOf(peer.localRoot);
+  of({ peer, facts }: OpenRemote): (said: string) => string {
+    const device = peer.localRoot === undefined ? facts.device : this.#deviceOf(peer.localRoot);
     return (said) => {
       if (device === undefined) return said;
       const known = this.#devices.get(device);
@@ -212,8 +213,8 @@ class Volumes {
   }
 }
 
-function deviceOf(root: string): bigint | undefined {
-  return fs.statSync(root, { bigint: true, throwIfNoEntry: false })?.dev;
+function deviceOf(root: string): string | undefined {
+  return fs.existsSync(root) ? deviceNameOf(root) : undefined;
 }
 
 function leaseFor(contents: readonly DropContent[]): number {

@@ -59,6 +59,7 @@ import { presenceAt } from '../exchange/refs.ts';
 import { type Ground, groundOf } from '../observe/ground.ts';
 import { MAIN, type Repository } from '../repository.ts';
 import { takeBack } from './lost.ts';
+import { deviceNameOf } from './volume.ts';
 
 /** True: the files have followed, all but those `left`. Else they did not; a text is the reason: a clause. */
 export type MainMove = boolean | string | { readonly left: readonly PathProblem[] };
@@ -130,6 +131,7 @@ class RepositoryHost implements Host {
       id: config.id,
       name: config.name,
       volume: this.#volume(),
+      device: deviceNameOf(layout.root),
       subset: this.#options.subset ?? EVERYTHING,
       readOnly: this.#options.readOnly ?? false,
       freeBytes: bavail * bsize,

@@ -1,5 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import fs from 'node:fs';
+import os from 'node:os';
 import { layoutOf, type VolumeFacts } from '@bk/store';
 import { stableInodes, subvolumeOf, type Volume, volumeOf } from '@bk/worktree';
 
@@ -78,6 +79,27 @@ function idOf({ uuid }: Volume, root: string, beside: VolumeNeighbour | undefine
 /** Now, on this machine: device numbers say nothing once a disk is plugged in again. */
 function isOneDevice(a: string, b: string): boolean {
   return fs.statSync(a).dev === fs.statSync(b).dev;
+}
+
+/**
+ * What the device under a folder is called, the same for every process of this machine until it is started again; tells
+ * nothing else of the machine.
+ */
+export function deviceNameOf(root: string): string {
+  return createHash('sha256')
+    .update(`${bootOf()} ${fs.statSync(root, { bigint: true }).dev}`)
+    .digest('hex')
+    .slice(0, 32);
+}
+
+/** Where the system does not tell machines apart by their start, names of machines do. */
+function bootOf(): string {
+  try {
+    return fs.readFileSync('/proc/sys/kernel/random/boot_id', 'latin1');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
+    return os.hostname();
+  }
 }
 
 function isGiven(id: string): boolean {
