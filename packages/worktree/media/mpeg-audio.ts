@@ -51,8 +51,8 @@ export function readMpegAudio(window: Window): Reading | undefined {
   if (first === undefined && tags.length === 0) return undefined;
   const facts = firstKnown({ kind: 'audio', mime: 'audio/mpeg' }, ...tags, tail.facts);
   if (first === undefined) {
-    if (Object.values(firstKnown(...tags)).every((value) => value === undefined))
-      throw new Unparsable('malformed');
+    // A tag whose sound is missing still tells what it was.
+    if ((facts.title ?? facts.artist ?? facts.album) === undefined) throw new Unparsable('truncated');
     return { facts };
   }
   const frame = frameAt(window, first) as Frame;

@@ -14,6 +14,8 @@ const MOST_TRACKS = 1000;
 const XMP_UUID = 'be7acfcb97a942e89c71999491e3afac';
 /** Seconds from 1904 to 1970. */
 const EPOCH = 2_082_844_800;
+/** Seconds from 1970 to 1990: less is no time of a shot, whatever it counts from. */
+const CAMERAS = 631_152_000;
 
 /** ISO base media: MP4, M4A, MOV, 3GP; HEIC and AVIF pictures; CR3. The brands in `ftyp` tell which. */
 export function readBaseMedia(window: Window): Reading {
@@ -99,6 +101,7 @@ function readMovie(window: Window): Movie {
     if (child.type === 'cmov') throw new Unparsable('unsupported');
     if (child.type === 'trak' && tracks.length < MOST_TRACKS) tracks.push(readTrack(window, child));
   }
+  if (tracks.length === 0) throw new Unparsable('malformed');
   const header = headerOf(window, box);
   const fragments = readFragments(window, box, tracks);
   return { box, xmp, tracks: fragments.tracks, ...header, duration: header.duration ?? fragments.duration };
@@ -127,7 +130,7 @@ function headerOf(
 
 /** Seconds since 1904 in UTC. Some programs count from 1970: what would be before that is theirs. */
 function createdOf(seconds: number): string | undefined {
-  if (seconds === 0 || seconds > 2 ** 40) return undefined;
+  if (seconds < CAMERAS || seconds > 2 ** 40) return undefined;
   const unix = seconds >= EPOCH ? seconds - EPOCH : seconds;
   return `${new Date(unix * 1000).toISOString().slice(0, 19)}Z`;
 }

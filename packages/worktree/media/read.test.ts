@@ -32,7 +32,7 @@ const STARTS: readonly Buffer[] = [
     '000000186674797068656963',
     '000000186674797069736f6d',
     '000000186674797063727820',
-    '494433030000000000',
+    '49443303000000000000',
     'fffb9064',
   ],
   ...[
@@ -41,7 +41,7 @@ const STARTS: readonly Buffer[] = [
     '1a45dfa3',
     '464f524d0000000041494646',
     '004d524d',
-    '49491a00000048454150434344',
+    '49491a0000004845415043434452',
   ],
 ].map((hex) => Buffer.from(hex, 'hex'));
 const RIFFS = ['WEBP', 'WAVE', 'AVI '].map((kind) => Buffer.from(`RIFF\xff\xff\0\0${kind}`, 'latin1'));
@@ -76,6 +76,36 @@ test.each([
   ['the first marker', 3],
 ])('cut off in %s it has only the error', (_, length) => {
   expect(readMedia(bytesSource(JPEG.subarray(0, length)))).toEqual({ media: { error: 'truncated' } });
+});
+
+test('each format is known by its first bytes, which alone are no file', () => {
+  const others = [
+    '00000008776964650000',
+    '00000014706e6f74',
+    '000000006d6f6f76',
+    '000000016d646174',
+    '4949524f',
+    '49495253',
+    '4d4d4f52',
+  ];
+  const starts = [
+    ...STARTS,
+    ...RIFFS,
+    FUJI,
+    ...others.map((hex) => Buffer.from(hex, 'hex')),
+    Buffer.from('RF64\0\0\0\0WAVE'),
+  ];
+  const frame = Buffer.from('fffb9064', 'hex');
+  for (const start of starts) {
+    const reading = readMedia(bytesSource(start));
+    // Sound is believed only if more of it follows.
+    if (start.equals(frame)) expect(reading).toBeUndefined();
+    else
+      expect([start.toString('latin1'), reading?.media['error']]).toEqual([
+        start.toString('latin1'),
+        expect.stringMatching(/^(?:truncated|malformed)$/),
+      ]);
+  }
 });
 
 test('whatever follows the first bytes of a format, there is an answer', () => {

@@ -37,10 +37,11 @@ const HEAD = 64;
  * @throws only what the source throws
  */
 export function readMedia(source: ByteSource): MediaReading | undefined {
-  const window = new Window(source);
-  const head = Buffer.from(window.upTo(0, HEAD));
-  const read = readerFor(head, source.size);
+  const start = source.read(0, Math.min(HEAD, source.size));
+  if (!mayBeMedia(start)) return undefined;
+  const read = readerFor(Buffer.from(start), source.size);
   if (read === undefined) return undefined;
+  const window = new Window(source);
   try {
     const reading = read(window);
     if (reading === undefined) return undefined;
@@ -52,6 +53,15 @@ export function readMedia(source: ByteSource): MediaReading | undefined {
     return { media: { error: error instanceof Unparsable ? error.reason : 'malformed' } };
   }
 }
+
+/** Most small files are none, and there are many of them: this says so of nearly all at the price of a look. */
+function mayBeMedia(start: Uint8Array): boolean {
+  const isBox = start[4] === 0x6d && (start[5] === 0x6f || start[5] === 0x64);
+  return isBox || FIRST_BYTES.has(start[0] ?? -1);
+}
+
+/** Of every format that readerFor knows; `moov` and `mdat` may begin with any length. */
+const FIRST_BYTES: ReadonlySet<number> = new Set(Buffer.from('\0\x1a\x89\xffFGIMORf', 'latin1'));
 
 function readerFor(head: Buffer, size: number): Reader | undefined {
   const text = head.toString('latin1');
