@@ -17,10 +17,11 @@ import { asJson, missed, nameOf, table } from './report.ts';
 import type { Outcome } from './row.ts';
 import { smallFiles } from './small-files.ts';
 import { openSpace } from './space.ts';
+import { ssh } from './ssh.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones, merges];
+const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones, ssh, merges];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));

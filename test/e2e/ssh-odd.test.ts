@@ -192,7 +192,7 @@ describe('a key that is kept to a folder', () => {
       repository(path.join(base, name));
     }
     fs.symlinkSync('../outside', path.join(root, 'out'));
-    sshd.allow('kept', `${SERVE} --root '${root}'`);
+    sshd.files.allow('kept', `${SERVE} --root '${root}'`);
   });
   const here = (): string => path.join(fastFolder('bk-odd-'), 'here');
   const clone = (address: string, dst = here()): Outcome & { dst: string } => ({
@@ -240,8 +240,8 @@ describe('a key that is kept to a folder', () => {
 
   test('may be made to read only', (context) => {
     needsSshd(context);
-    sshd.forbid('kept');
-    sshd.allow('kept', `${SERVE} --read-only --root '${root}'`);
+    sshd.files.forbid('kept');
+    sshd.files.allow('kept', `${SERVE} --read-only --root '${root}'`);
     const { code, dst } = clone('ssh://kept/in');
     expect(code).toBe(0);
     fs.writeFileSync(path.join(dst, 'new'), 'new');

@@ -60,7 +60,7 @@ describe('a clone over ssh', () => {
       fs.lstatSync(path.join(there, name)).isFile(),
     );
     expect(where(there, file!)).toEqual([id(here), id(there)].sort());
-    expect(fs.readdirSync(sshd.home)).toEqual([]);
+    expect(fs.readdirSync(sshd.files.home)).toEqual([]);
   });
 
   test('goes there too, in part too; both know each other', (context) => {

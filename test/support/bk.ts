@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import path from 'node:path';
 import process from 'node:process';
+import { overArguments, overEnvironment } from './over.ts';
 
 export const PROJECT = path.resolve(import.meta.dirname, '../..');
 /** BK_PROGRAM: the tests can be pointed at another build. */
@@ -71,7 +72,7 @@ const SIGNALS: Readonly<Record<string, number>> = {
 
 /** Runs bk in an environment of its own; never throws for an exit code. */
 export function run(args: readonly string[], options: RunOptions = {}): Outcome {
-  const [command = BK, ...rest] = [...(options.through ?? []), options.program ?? BK, ...args];
+  const [command = BK, ...rest] = [...(options.through ?? []), options.program ?? BK, ...overArguments(args)];
   const done = spawnSync(command, rest, {
     cwd: options.cwd ?? PROJECT,
     env: { ...environment(), ...options.env },
@@ -115,7 +116,12 @@ function environment(): Record<string, string> {
   const entries = kept.flatMap((name) =>
     process.env[name] === undefined ? [] : [[name, process.env[name]]],
   );
-  return { ...(Object.fromEntries(entries) as Record<string, string>), LC_ALL: 'C.UTF-8', NO_COLOR: '1' };
+  return {
+    ...(Object.fromEntries(entries) as Record<string, string>),
+    LC_ALL: 'C.UTF-8',
+    NO_COLOR: '1',
+    ...overEnvironment(),
+  };
 }
 
 /**
