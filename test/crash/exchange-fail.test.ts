@@ -4,8 +4,8 @@ import { needsVolumes } from '../support/mounts.ts';
 import { failRounds, Stage } from '../support/rounds.ts';
 
 /** L1 errors for commands between repositories: one mutating call fails, in whichever. BK_SWEEP=all takes every call. */
-const POINTS = 8;
-const OTHERS = 3;
+const POINTS = 6;
+const OTHERS = 2;
 const FULL = [CLONE, DROP, GET, REPAIR];
 
 describe.each(EXCHANGES)('failing: $name', (scenario) => {

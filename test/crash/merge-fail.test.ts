@@ -5,7 +5,7 @@ import { needsVolumes } from '../support/mounts.ts';
 import { failRounds, Stage } from '../support/rounds.ts';
 
 /** L1 errors for merging: one mutating call fails, in whichever repository. BK_SWEEP=all takes every call. */
-const POINTS = 26;
+const POINTS = 18;
 const OTHERS = 6;
 
 describe.each(MERGES)('failing: $name', (scenario) => {
