@@ -108,7 +108,7 @@ describe('a client: arguments', () => {
       'release',
     ];
     methods.forEach((method, i) => {
-      to.raw.sendCall(i + 1, [method, {}]);
+      to.raw.sendCall(i + 1, [method, OPEN[1]]);
     });
     await turns();
     expect(to.raw.of(FRAME.error)).toHaveLength(methods.length);

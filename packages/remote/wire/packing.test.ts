@@ -1,5 +1,7 @@
 import crypto from 'node:crypto';
+import zlib from 'node:zlib';
 import { describe, expect, test } from 'vitest';
+import { putU32 } from './frame.ts';
 import { Packer, unpack } from './packing.ts';
 
 const TEXT = Buffer.from('a line of text that comes again and again\n'.repeat(20_000));
@@ -16,6 +18,15 @@ describe('compressing', () => {
     const packed = new Packer('always').pack(TEXT);
     expect(packed?.length).toBeLessThan(TEXT.length / 20);
     expect(Buffer.from(unpack(packed!)).equals(TEXT)).toBe(true);
+  });
+
+  test('a bomb makes nobody allocate what it holds', () => {
+    const packed = zlib.zstdCompressSync(Buffer.alloc(256 * MIB));
+    const bomb = Buffer.concat([Buffer.alloc(4), packed]);
+    putU32(bomb, 0, 1_000);
+    const before = process.resourceUsage().maxRSS;
+    expect(() => unpack(bomb)).toThrow(/compressed/);
+    expect(process.resourceUsage().maxRSS - before).toBeLessThan(64 << 10);
   });
 
   test('what does not gain goes as it is, and small things too', () => {
