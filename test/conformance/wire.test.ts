@@ -170,6 +170,21 @@ describe('streams', () => {
     for (const receipts of await Promise.all(sending)) expect(receipts).toMatchObject([{ stored: true }]);
   });
 
+  test('what changes something there goes one after the other', async () => {
+    const { host, peer } = await session();
+    let [now, most] = [0, 0];
+    const receive: MemoryHost['receive'] = async (_, updates) => {
+      most = Math.max(most, ++now);
+      await turns(5);
+      now--;
+      return updates.map(({ name }) => ({ name, moved: true }));
+    };
+    Object.assign(host, { receive });
+    const push = () => peer.sendPack(undefined, [{ name: 'refs/heads/main', next: NOWHERE }]);
+    await Promise.all([push(), push(), push()]);
+    expect(most).toBe(1);
+  });
+
   test('thousands of small contents share frames', async () => {
     const [here, there] = channelPair();
     let writes = 0;
