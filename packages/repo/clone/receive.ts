@@ -33,7 +33,8 @@ export class Receiver {
   readonly #outcomes: Outcomes;
   readonly #files: ReadonlyMap<ContentHash, readonly CloneFile[]>;
   readonly #flying = new Set<Promise<void>>();
-  #batch = new Batch();
+  readonly #buffer = new Uint8Array(BATCH_BYTES + SMALL);
+  #batch = new Batch(this.#buffer);
   #failure: { readonly error: unknown } | undefined;
   #isBroken = false;
 
@@ -99,8 +100,9 @@ export class Receiver {
   async #write(): Promise<void> {
     const batch = this.#batch;
     if (batch.files.length === 0) return;
-    this.#batch = new Batch();
-    const work = this.#writeBatch(batch).catch((error: unknown) => {
+    const { files, starts, bytes } = batch;
+    this.#batch = new Batch(this.#buffer);
+    const work = this.#writeBatch({ files, starts, bytes }).catch((error: unknown) => {
       this.#failure ??= { error };
     });
     this.#flying.add(work);
@@ -109,7 +111,7 @@ export class Receiver {
     this.#check();
   }
 
-  async #writeBatch({ files, bytes, starts }: Batch): Promise<void> {
+  async #writeBatch({ files, bytes, starts }: Pick<Batch, 'files' | 'bytes' | 'starts'>): Promise<void> {
     const { made, touched } = await this.#pool.run('cloneBytes', {
       ...this.#cloner.places,
       files,
@@ -242,9 +244,14 @@ export class Receiver {
 class Batch {
   readonly files: CloneFile[] = [];
   readonly starts: number[] = [];
-  readonly #bytes = new Uint8Array(BATCH_BYTES + SMALL);
+  readonly #buffer: Uint8Array;
   #length = 0;
   #last: Uint8Array | undefined;
+
+  /** @param buffer that one batch after the other gathers in */
+  constructor(buffer: Uint8Array) {
+    this.#buffer = buffer;
+  }
 
   get isFull(): boolean {
     return this.#length >= BATCH_BYTES || this.files.length >= BATCH_FILES;
@@ -252,12 +259,12 @@ class Batch {
 
   /** A copy of its own: a thread gets all that lies behind a view. */
   get bytes(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#buffer.slice(0, this.#length);
   }
 
   add(file: CloneFile, bytes: Uint8Array): void {
     if (this.#last !== bytes) {
-      this.#bytes.set(bytes, this.#length);
+      this.#buffer.set(bytes, this.#length);
       this.#length += bytes.length;
       this.#last = bytes;
     }

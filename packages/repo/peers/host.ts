@@ -190,7 +190,8 @@ class RepositoryHost implements Host {
 
   locate(contents: readonly Content[]): (content: Content) => Iterable<OpenContent> {
     const places = this.#places(contents);
-    // What it lists of the net is good for one call.
+    // What is held of the folders, and what is listed of the net, is good for one call: what goes out is hashed anyway.
+    this.#tree.forget();
     const net = new SafetyNet(this.#repo.layout);
     return (content) => this.#open(content, places.get(content.blake3) ?? [], net);
   }
@@ -335,7 +336,7 @@ class RepositoryHost implements Host {
   /** What is in the folder first, then what only the safety net has still. */
   *#open({ blake3, size }: Content, places: readonly Place[], net: SafetyNet): Generator<OpenContent> {
     const tried = new Set<number>();
-    for (const { path } of places) yield* this.#opened(size, this.#openFile(path), tried);
+    for (const { path } of places) yield* this.#opened(size, this.#openHeld(path), tried);
     for (const { file } of net.lookup(blake3)) yield* this.#opened(size, openedEntry(file), tried);
   }
 
@@ -358,12 +359,17 @@ class RepositoryHost implements Host {
     }
   }
 
-  /** Through held folders, so that a symlink on the way leads nowhere. Undefined: there is no file any more. */
+  /** As it is now: no folder is held from before. */
   #openFile(path: RepoPath): number | undefined {
+    this.#tree.forget();
+    return this.#openHeld(path);
+  }
+
+  /** Through held folders, so that a symlink on the way leads nowhere. Undefined: there is no file any more. */
+  #openHeld(path: RepoPath): number | undefined {
     const whole = decodePath(path);
     const slash = whole.lastIndexOf('/');
     try {
-      this.#tree.forget();
       const folder = this.#tree.openFolder((slash < 0 ? '' : whole.slice(0, slash)) as FsPath);
       return this.#tree.openFile(folder, whole.slice(slash + 1) as FsName);
     } catch (error) {
