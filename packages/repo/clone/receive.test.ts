@@ -9,8 +9,6 @@ import { openRepository, type Repository } from '../repository.ts';
 import { status } from '../status.ts';
 import { TestTree } from '../tree.fixture.ts';
 
-/** Bytes. Two of them are not so much that threads are started for it. */
-const LARGE = 7_200_000;
 // Every clone syncs its file system, which others may be writing to.
 beforeAll(() => {
   if (fs.existsSync('/dev/shm')) vi.stubEnv('TMPDIR', '/dev/shm');
@@ -39,8 +37,8 @@ async function given(files = 0): Promise<{ tree: TestTree; repo: Repository; afa
   tree.write('b/\xff\xfe', 'no text');
   tree.write('nothing', '');
   fs.symlinkSync('../a/one', tree.at('b/link'));
-  tree.write('large', 'large '.repeat(LARGE / 6));
-  tree.write('b/large too', 'large '.repeat(LARGE / 6));
+  tree.write('large', 'large '.repeat(700_000));
+  tree.write('b/large too', 'large '.repeat(700_000));
   tree.write('medium', 'm'.repeat(1_048_577));
   fs.utimesSync(tree.at('large'), 1, '-1000000000.123456789');
   await tree.commit();
@@ -199,7 +197,7 @@ test('one that breaks off goes on, also in the middle of a large file', async ()
     tree.context,
   );
   let came = 0;
-  for (const most of [100_000, 1_500_000, 3_000_000, 3_000_000]) {
+  for (const most of [100_000, 1_200_000, 2_300_000, 1_200_000]) {
     const from = { ...afar, peer: breaking.until(most) };
     await expect(clone(dst, { from }, tree.context)).rejects.toThrow('the cable');
     came += breaking.bytes;
@@ -209,7 +207,7 @@ test('one that breaks off goes on, also in the middle of a large file', async ()
   came += breaking.bytes;
   expect(described(dst)).toEqual(described(near.root));
   // Twins come once. What was on its way to a thread when it broke off, and had no more time, comes again.
-  const once = LARGE + 1_048_577 + 300_000;
+  const once = 4_200_000 + 1_048_577 + 300_000;
   expect(came).toBeLessThan(once + 500_000);
 });
 
@@ -217,7 +215,7 @@ test('a part that is not the beginning of the content is not gone on with', asyn
   const { tree, afar } = await given();
   const breaking = new Breaking(afar.peer);
   const dst = path.join(tree.base, 'far');
-  const from = { ...afar, peer: breaking.until(LARGE - 1_000_000) };
+  const from = { ...afar, peer: breaking.until(2_500_000) };
   await expect(clone(dst, { from }, tree.context)).rejects.toThrow('the cable');
   const part = ['large', 'b/large too']
     .map((name) => path.join(dst, '.bk/staging/clone', name))
