@@ -242,8 +242,8 @@ describe('a key that is kept to a folder', () => {
     needsSshd(context);
     sshd.files.forbid('kept');
     sshd.files.allow('kept', `${SERVE} --read-only --root '${root}'`);
-    const { code, dst } = clone('ssh://kept/in');
-    expect(code).toBe(0);
+    const { code, stderr, dst } = clone('ssh://kept/in');
+    expect(code, stderr).toBe(0);
     fs.writeFileSync(path.join(dst, 'new'), 'new');
     bk(['-C', dst, 'commit', '-m', 'new']);
     const before = rsyncDifferences(path.join(root, 'in'), dst);
