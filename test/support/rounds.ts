@@ -292,9 +292,11 @@ const FAILURES = [
   'EIO:persistent',
 ];
 
-/** So many failing calls, of all kinds (or these), with one error after the other. */
+/** So many failing calls, of all kinds (or these), with one error after the other; BK_ERRNO=EIO,EXDEV: with each of these. */
 export function failRounds(stage: Stage, points: number | readonly number[]): string[] {
   const calls = typeof points === 'number' ? stratified(stage.ops, points) : points;
+  const wanted = process.env['BK_ERRNO']?.split(',');
+  if (wanted !== undefined) return calls.flatMap((n) => wanted.flatMap((errno) => failRound(stage, n, errno)));
   return calls.flatMap((n, i) => failRound(stage, n, FAILURES[i % FAILURES.length] ?? ''));
 }
 
