@@ -296,7 +296,8 @@ const FAILURES = [
 export function failRounds(stage: Stage, points: number | readonly number[]): string[] {
   const calls = typeof points === 'number' ? stratified(stage.ops, points) : points;
   const wanted = process.env['BK_ERRNO']?.split(',');
-  if (wanted !== undefined) return calls.flatMap((n) => wanted.flatMap((errno) => failRound(stage, n, errno)));
+  if (wanted !== undefined)
+    return calls.flatMap((n) => wanted.flatMap((errno) => failRound(stage, n, errno)));
   return calls.flatMap((n, i) => failRound(stage, n, FAILURES[i % FAILURES.length] ?? ''));
 }
 
