@@ -31,6 +31,12 @@ async function missing(peer: Peer, content: Content): Promise<string | undefined
   return 'nothing';
 }
 
+/** What is in no file of the folder any more is nowhere then. */
+function emptyNet(): void {
+  const { safety } = subject.there.layout;
+  for (const name of fs.readdirSync(safety)) fs.rmSync(path.join(safety, name), { recursive: true });
+}
+
 describe('a local peer', () => {
   test('says where its files are', () => {
     expect(subject.peer.localRoot).toBe(subject.there.root);
@@ -42,6 +48,7 @@ describe('a local peer', () => {
     fs.mkdirSync(path.join(outside, 'b'), { recursive: true });
     fs.writeFileSync(path.join(outside, 'b/file'), 'the same bytes');
     expect(await missing(subject.peer, content)).toBeUndefined();
+    emptyNet();
     fs.rmSync(path.join(subject.there.root, 'a'), { recursive: true });
     fs.symlinkSync(outside, path.join(subject.there.root, 'a'));
     expect(await missing(subject.peer, content)).toBe('not-found');
@@ -55,6 +62,7 @@ describe('a local peer', () => {
 
   test('F12: a pipe in place of a file does not block', async () => {
     const content = await subject.put('a', Buffer.from('a'));
+    emptyNet();
     fs.rmSync(path.join(subject.there.root, 'a'));
     spawnSync('mkfifo', [path.join(subject.there.root, 'a')]);
     expect(await missing(subject.peer, content)).toBe('not-found');
