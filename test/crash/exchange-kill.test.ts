@@ -8,8 +8,8 @@ import { killRound, Stage } from '../support/rounds.ts';
  * L1 of RELIABILITY 4.2 for commands between repositories: killed before a mutating call, in whichever repository.
  * BK_SWEEP=all takes every call.
  */
-const POINTS = 16;
-const OTHERS = 7;
+const POINTS = 14;
+const OTHERS = 5;
 const FULL = [CLONE, DROP, GET, REPAIR];
 
 describe.each(EXCHANGES)('killed: $name', (scenario) => {

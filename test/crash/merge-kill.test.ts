@@ -8,8 +8,8 @@ import { killRound, Stage } from '../support/rounds.ts';
  * K03: merging is killed before a mutating call, in whichever repository; of most scenarios from the journal on, what
  * comes before is the same in all. BK_SWEEP=all takes every call.
  */
-const POINTS = 16;
-const OTHERS = 6;
+const POINTS = 12;
+const OTHERS = 5;
 
 describe.each(MERGES)('killed: $name', (scenario) => {
   test('the next command finishes or rolls back to the same head and tree, nothing is lost', (context) => {

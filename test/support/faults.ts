@@ -60,6 +60,11 @@ export function stratified(ops: readonly Op[], points: number): number[] {
     last.set(kindOf(op), op.n);
   }
   for (const n of last.values()) if (chosen.size < points) chosen.add(n);
+  if (chosen.size > points)
+    return thinned(
+      [...chosen].sort((a, b) => a - b),
+      points,
+    );
   const left = ops.filter((op) => !chosen.has(op.n));
   const missing = Math.min(points - chosen.size, left.length);
   for (let i = 0; i < missing; i++) {
@@ -72,8 +77,12 @@ export function stratified(ops: readonly Op[], points: number): number[] {
 /** As stratified, but only of the calls from the first one there on, and at most so many. */
 export function stratifiedFrom(ops: readonly Op[], place: RegExp, most: number): number[] {
   if ((process.env['BK_SWEEP'] ?? '') !== '') return stratified(ops, most);
-  const chosen = stratified(ops.slice(ops.findIndex(({ subject }) => place.test(subject))), most);
-  const step = Math.max(1, chosen.length / most);
+  return stratified(ops.slice(ops.findIndex(({ subject }) => place.test(subject))), most);
+}
+
+/** So many of them, spread evenly; the first is among them. */
+function thinned(chosen: readonly number[], most: number): number[] {
+  const step = chosen.length / most;
   return chosen.filter((_, i) => i === 0 || Math.floor(i / step) > Math.floor((i - 1) / step));
 }
 
