@@ -82,3 +82,24 @@ test.each([900_000, 5_000_000])('holes of a file of %d bytes stay holes', (size)
   expect(fs.readFileSync(target).equals(bytes)).toBe(true);
   expect(fs.statSync(target).blocks * 512).toBeLessThan(size / 4);
 });
+
+test('a part is gone on with behind what is right of it, but never in a file that has another name', () => {
+  const bytes = Buffer.alloc(300_000, 'some bytes ');
+  const { wanted } = sourceOf(bytes);
+  const target = fresh();
+  fs.writeFileSync(target, bytes.subarray(0, 100_000));
+  const copier = new Copier();
+  expect(copier.partOf(target, wanted)).toEqual({
+    bytes: 100_000,
+    prefix: hashBytes(bytes.subarray(0, 100_000)),
+  });
+  const more = copier.receiveMore(target, 90_000);
+  more?.append(bytes.subarray(90_000));
+  expect(more?.finish(wanted)).toBe(true);
+  expect(fs.readFileSync(target).equals(bytes)).toBe(true);
+
+  const shared = fresh();
+  fs.writeFileSync(shared, bytes.subarray(0, 100_000));
+  fs.linkSync(shared, fresh());
+  expect(copier.partOf(shared, wanted)).toBeUndefined();
+});

@@ -112,7 +112,8 @@ export class Copier {
     if (fd === undefined) return undefined;
     try {
       const stat = fs.fstatSync(fd);
-      if (!stat.isFile() || stat.size === 0 || stat.size >= wanted.size) return undefined;
+      // What has another name is somebody's file: it is not written into.
+      if (!stat.isFile() || stat.nlink !== 1 || stat.size === 0 || stat.size >= wanted.size) return undefined;
       return { bytes: stat.size, prefix: hashDescriptor(fd, stat.size).hash };
     } finally {
       fs.closeSync(fd);

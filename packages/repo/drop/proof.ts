@@ -214,7 +214,7 @@ class Volumes {
 }
 
 function deviceOf(root: string): string | undefined {
-  return fs.existsSync(root) ? deviceNameOf(root) : undefined;
+  return fs.statSync(root, { throwIfNoEntry: false }) === undefined ? undefined : deviceNameOf(root);
 }
 
 function leaseFor(contents: readonly DropContent[]): number {
