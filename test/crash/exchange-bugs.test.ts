@@ -3,12 +3,11 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { bk } from '../support/bk.ts';
 import { CLONE, DROP, DROP_FILE, GET } from '../support/exchange-scenarios.ts';
-import { type Hunt, killing, plainly } from '../support/hunts.ts';
+import { type Hunt, killing, plainly, stageFor } from '../support/hunts.ts';
 import { needsVolumes } from '../support/mounts.ts';
 import { deletedBy } from '../support/oracle.ts';
-import { Stage } from '../support/rounds.ts';
 import type { Scenario } from '../support/scenarios.ts';
-import { programWith, type SeededBug } from '../support/seeded.ts';
+import { NONE, programWith, type SeededBug } from '../support/seeded.ts';
 
 /** The mutation check of RELIABILITY 4.3 for commands between repositories, see seeded-bugs.test.ts. */
 interface Seeded extends SeededBug {
@@ -163,7 +162,7 @@ describe('a seeded bug between repositories is found', () => {
   test.for(BUGS)('$name', ({ scenario, hunt, ...bug }, context) => {
     needsVolumes(context);
     const program = programWith(bug);
-    expect(hunt(new Stage(scenario, program), program).join('\n')).toMatch(/^O[1-8]|end:|next/m);
+    expect(hunt(stageFor(scenario, program), program).join('\n')).toMatch(/^O[1-8]|end:|next/m);
   });
 
   test.for([
@@ -173,7 +172,7 @@ describe('a seeded bug between repositories is found', () => {
     ['of a rotten remote', GET, rottenRemote],
   ] as const)('and nothing is found without one: %s', ([, scenario, hunt], context) => {
     needsVolumes(context);
-    const program = programWith({ name: 'none', wrong: [] });
-    expect(hunt(new Stage(scenario, program), program)).toEqual([]);
+    const program = programWith(NONE);
+    expect(hunt(stageFor(scenario, program), program)).toEqual([]);
   });
 });

@@ -5,7 +5,7 @@ import { needsVolumes } from '../support/mounts.ts';
 import { failRounds, Stage } from '../support/rounds.ts';
 
 /** L1 errors for commands between repositories: one mutating call fails, in whichever. BK_SWEEP=all takes every call. */
-const POINTS = 6;
+const POINTS = 4;
 const FULL = [CLONE, DROP, GET, REPAIR];
 
 describe.each(EXCHANGES)('failing: $name', (scenario) => {

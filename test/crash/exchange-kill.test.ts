@@ -8,8 +8,8 @@ import { killRound, Stage } from '../support/rounds.ts';
  * L1 of RELIABILITY 4.2 for commands between repositories: killed before a mutating call, in whichever repository.
  * BK_SWEEP=all takes every call.
  */
-const POINTS = 14;
-const OTHERS = 5;
+const POINTS = 7;
+const OTHERS = 3;
 const FULL = [CLONE, DROP, GET, REPAIR];
 
 describe.each(EXCHANGES)('killed: $name', (scenario) => {

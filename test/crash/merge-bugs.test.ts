@@ -4,14 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { bk } from '../support/bk.ts';
 import type { Op } from '../support/faults.ts';
 import { head } from '../support/history.ts';
-import { type Hunt, plainly } from '../support/hunts.ts';
+import { type Hunt, plainly, stageFor } from '../support/hunts.ts';
 import { meanwhile } from '../support/meanwhile.ts';
 import { MERGE, MERGE_FOLDERS } from '../support/merge-scenarios.ts';
 import { needsVolumes } from '../support/mounts.ts';
 import { deletedBy } from '../support/oracle.ts';
-import { Stage } from '../support/rounds.ts';
 import type { Scenario } from '../support/scenarios.ts';
-import { programWith, type SeededBug } from '../support/seeded.ts';
+import { NONE, programWith, type SeededBug } from '../support/seeded.ts';
 
 /** The mutation check of RELIABILITY 4.3 for merging, see seeded-bugs.test.ts. */
 interface Seeded extends SeededBug {
@@ -229,12 +228,12 @@ describe('a seeded bug in merging is found', () => {
   test.for(BUGS)('$name', ({ scenario, hunt, ...bug }, context) => {
     needsVolumes(context);
     const program = programWith(bug);
-    expect(hunt(new Stage(scenario, program), program).join('\n')).toMatch(/O[1-8]:|end:|next/);
+    expect(hunt(stageFor(scenario, program), program).join('\n')).toMatch(/O[1-8]:|end:|next/);
   });
 
   test('a wrong plan is stopped by its check before anything is touched', (context) => {
     needsVolumes(context);
-    const stage = new Stage(MERGE_FOLDERS, programWith({ name: 'plan', wrong: [PLAN_BUG] }));
+    const stage = stageFor(MERGE_FOLDERS, programWith({ name: 'plan', wrong: [PLAN_BUG] }));
     const before = [stage.reset().tree, head(stage.root)];
     expect(stage.undisturbed()).toMatchObject({
       code: 70,
@@ -250,7 +249,7 @@ describe('a seeded bug in merging is found', () => {
     ['as it is', MERGE_FOLDERS, plainly],
   ] as const)('and nothing is found without one: %s', ([, scenario, hunt], context) => {
     needsVolumes(context);
-    const program = programWith({ name: 'none', wrong: [] });
-    expect(hunt(new Stage(scenario, program), program)).toEqual([]);
+    const program = programWith(NONE);
+    expect(hunt(stageFor(scenario, program), program)).toEqual([]);
   });
 });

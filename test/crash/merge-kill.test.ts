@@ -8,8 +8,8 @@ import { killRound, Stage } from '../support/rounds.ts';
  * K03: merging is killed before a mutating call, in whichever repository; of most scenarios from the journal on, what
  * comes before is the same in all. BK_SWEEP=all takes every call.
  */
-const POINTS = 12;
-const OTHERS = 5;
+const POINTS = 8;
+const OTHERS = 3;
 
 describe.each(MERGES)('killed: $name', (scenario) => {
   test('the next command finishes or rolls back to the same head and tree, nothing is lost', (context) => {

@@ -5,10 +5,10 @@ import { describe, expect, test } from 'vitest';
 import { run } from '../support/bk.ts';
 import { runWithFault } from '../support/faults.ts';
 import { records } from '../support/history.ts';
-import { type Hunt, killing, plainly } from '../support/hunts.ts';
-import { Stage } from '../support/rounds.ts';
+import { type Hunt, killing, plainly, stageFor } from '../support/hunts.ts';
+import type { Stage } from '../support/rounds.ts';
 import { COMMIT_CONFIRMED, SCENARIOS, type Scenario } from '../support/scenarios.ts';
-import { programWith, type SeededBug } from '../support/seeded.ts';
+import { NONE, programWith, type SeededBug } from '../support/seeded.ts';
 import { snapshot } from '../support/snapshot.ts';
 
 /**
@@ -20,10 +20,13 @@ interface Seeded extends SeededBug {
   readonly hunt: Hunt;
 }
 
+/** Where the seeded bug showed: without it no more reads need to be tried than those. */
+let reads = 100;
+
 /** Lets one read after the other fail, beyond those before the tree is listed, and counts what a commit then takes for deleted. */
 const failingReads = (stage: Stage, program: string): string[] => {
   const before = records(stage.reset().root);
-  for (let n = 1; n <= 100; n++) {
+  for (let n = 1; n <= reads; n++) {
     const { root } = stage.reset();
     const args = ['-C', root, 'commit', '-m', 'x', '--keep-deletions', '--allow-mass-delete'];
     runWithFault(args, { FAIL_READ_AT: `${n}:EIO` }, { program });
@@ -31,6 +34,7 @@ const failingReads = (stage: Stage, program: string): string[] => {
     const lost = [...snapshot(root)].filter(
       ([at, entry]) => entry.type === 'file' && before.has(at) && !recorded.has(at),
     );
+    if (lost.length > 0) reads = n;
     if (lost.length > 0) return lost.map(([at]) => `O1: ${at} is there and recorded as deleted`);
   }
   return [];
@@ -166,7 +170,7 @@ function scenarioNamed(name: string): Scenario {
 describe('a seeded bug is found', () => {
   test.each(BUGS)('$name', ({ scenario, hunt, ...bug }) => {
     const program = programWith(bug);
-    const found = hunt(new Stage(scenarioNamed(scenario), program), program);
+    const found = hunt(stageFor(scenarioNamed(scenario), program), program);
     expect(found.join('\n')).toMatch(/^O[1-8]|end:|next/m);
   });
 
@@ -175,8 +179,8 @@ describe('a seeded bug is found', () => {
     (hunt) => {
       const bug = BUGS.find((one) => one.hunt === hunt);
       if (bug === undefined) throw new Error('no bug');
-      const program = programWith({ name: 'none', wrong: [] });
-      expect(hunt(new Stage(scenarioNamed(bug.scenario), program), program)).toEqual([]);
+      const program = programWith(NONE);
+      expect(hunt(stageFor(scenarioNamed(bug.scenario), program), program)).toEqual([]);
     },
   );
 });

@@ -62,7 +62,19 @@ export interface RecordAt {
 }
 
 /** All records of a commit by the byte string of their path; a folder's own record is under its path with a `/` behind. */
-export function records(root: string, rev = 'refs/heads/main'): Map<string, RecordAt> {
+export function records(root: string, rev = 'refs/heads/main'): ReadonlyMap<string, RecordAt> {
+  // What stands behind a colon is a path, and a tree already.
+  const name = rev.includes(':') ? rev : `${rev}^{tree}`;
+  const tree = git(root, ['rev-parse', '--verify', name]).toString().trim();
+  const known = recordsOfTrees.get(tree) ?? recordsIn(root, tree);
+  recordsOfTrees.set(tree, known);
+  return known;
+}
+
+/** By the names of trees, which say all that is in them. */
+const recordsOfTrees = new Map<string, ReadonlyMap<string, RecordAt>>();
+
+function recordsIn(root: string, rev: string): ReadonlyMap<string, RecordAt> {
   const listed = git(root, ['ls-tree', '-r', '-z', rev]).toString('latin1').split('\0').filter(Boolean);
   const rows = listed.map((line) => {
     const [meta = '', name = ''] = splitOnce(line, '\t');

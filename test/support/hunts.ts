@@ -1,4 +1,5 @@
-import type { Stage } from './rounds.ts';
+import { Stage } from './rounds.ts';
+import type { Scenario } from './scenarios.ts';
 
 /** Looks for what a seeded bug does with the same tools as the crash tests. @returns the oracle's findings */
 export type Hunt = (stage: Stage, program: string) => string[];
@@ -19,3 +20,12 @@ export const killing: Hunt = (stage) => {
   }
   return [];
 };
+
+const stages = new Map<Scenario, Stage>();
+
+/** A scenario is made ready once for all programs that are tried in it. */
+export function stageFor(scenario: Scenario, program: string): Stage {
+  const stage = stages.get(scenario) ?? new Stage(scenario);
+  stages.set(scenario, stage);
+  return stage.testing(program);
+}

@@ -19,11 +19,22 @@ export interface SeededBug {
   readonly wrong: readonly WrongStatement[];
 }
 
+/** A copy of the program without any. */
+export const NONE: SeededBug = { name: 'none', wrong: [] };
+
+const built = new Map<SeededBug, string>();
+
+export function programWith(bug: SeededBug): string {
+  const program = built.get(bug) ?? programBuiltWith(bug);
+  built.set(bug, program);
+  return program;
+}
+
 /**
  * Builds a copy of the whole program with that bug in it.
  * @returns its bin/bk
  */
-export function programWith(bug: SeededBug): string {
+function programBuiltWith(bug: SeededBug): string {
   const copy = temporaryFolder('bk-seeded-');
   for (const name of ['packages', 'scripts', 'bin', 'package.json', 'tsconfig.json']) {
     fs.cpSync(path.join(PROJECT, name), path.join(copy, name), { recursive: true });
@@ -40,8 +51,8 @@ export function programWith(bug: SeededBug): string {
       text.replace(was, () => is),
     );
   }
-  const built = spawnSync(process.execPath, [path.join(copy, 'scripts/build.ts')], { encoding: 'utf8' });
-  if (built.status !== 0) throw new Error(`seeded bug "${bug.name}" does not build: ${built.stderr}`);
+  const done = spawnSync(process.execPath, [path.join(copy, 'scripts/build.ts')], { encoding: 'utf8' });
+  if (done.status !== 0) throw new Error(`seeded bug "${bug.name}" does not build: ${done.stderr}`);
   return path.join(copy, 'bin/bk');
 }
 
