@@ -80,11 +80,14 @@ function changeOfFile(seen: SeenEntry, tracked: TrackedEntry, evidence: Evidence
   return { type: 'modified', ...common, fields, ...suspect };
 }
 
+/** Evidence of the same content; of a content that was not read, any other says that it is another one. */
+const SAME: ReadonlySet<Evidence> = new Set(['same-path', 'same-inode', 'same-content']);
+
 function contentDiffers(seen: SeenEntry, tracked: TrackedEntry, evidence: Evidence): boolean {
   if (seen.size !== tracked.size) return true;
   if (!hasContent(seen)) return false;
   if (seen.blake3 !== undefined) return seen.blake3 !== tracked.blake3;
-  return evidence === 'edited' || evidence === 'moved-and-edited' || evidence === 'moved-folder';
+  return !SAME.has(evidence);
 }
 
 /** Other bytes, though by inode, size and mtime nobody wrote. The change time says nothing: a chmod moves it. */

@@ -38,6 +38,8 @@ export interface SeenEntry extends Inode {
   readonly mode: number;
   readonly links: number;
   readonly blake3?: ContentHash;
+  /** Of media that were read: the hash of the pixels or the sound without the tags. */
+  readonly payload?: ContentHash;
   /** Of a symlink, its bytes encoded like a name. */
   readonly target?: string;
 }

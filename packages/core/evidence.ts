@@ -24,6 +24,7 @@ export type Evidence =
   | 'edited'
   | 'same-content'
   | 'moved-and-edited'
+  | 'same-payload'
   | 'moved-folder';
 
 export interface Match {

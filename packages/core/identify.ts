@@ -9,6 +9,7 @@ import {
   SAME_INODE,
 } from './evidence.ts';
 import { followFolders } from './folders.ts';
+import type { ContentHash } from './ids.ts';
 import { sortByPath } from './nearest.ts';
 import type { RepoPath } from './path.ts';
 import { claimReturned, type DepartedObject } from './returned.ts';
@@ -18,6 +19,8 @@ export interface IdentifyInput extends Observed {
   readonly departed: readonly DepartedObject[];
   /** How many files and symlinks the head has directly in a folder, changed or not. */
   readonly objectsIn: (folder: RepoPath) => number;
+  /** What the head says of a file's pixels or sound; absent: nothing is known of any. */
+  readonly payloadOf?: ((tracked: TrackedEntry) => ContentHash | undefined) | undefined;
 }
 
 /** Which object a seen entry is. `new`: it gets an id of its own. */
@@ -54,9 +57,19 @@ export function identify(input: IdentifyInput): Identified {
   const returned = claimReturned(claims.found, input.departed);
   if (returned.size > 0) claims.found = claims.found.filter((seen) => !returned.has(seen));
   claimBy(claims, 'moved-and-edited', SAME_INODE);
-  // The media payload's evidence belongs here, once contents carry `hashes.payload`.
+  if (input.payloadOf !== undefined) claimByPayload(claims, input.payloadOf);
   claimWithFolders(claims, input.objectsIn);
   return outcome(claims, returned);
+}
+
+/** Media that were moved and got other tags. */
+function claimByPayload(claims: Claims, payloadOf: (tracked: TrackedEntry) => ContentHash | undefined): void {
+  if (claims.lost.length === 0 || claims.found.every(({ payload }) => payload === undefined)) return;
+  claimBy(claims, 'same-payload', {
+    rough: (entry) =>
+      entry.type !== 'file' ? undefined : 'record' in entry ? payloadOf(entry) : entry.payload,
+    same: (a, b) => a.type === b.type,
+  });
 }
 
 /** The same name and type in the folder to which its own was moved. */

@@ -1,3 +1,4 @@
+import type { ContentHash } from './ids.ts';
 import type { JsonObject, JsonValue } from './json.ts';
 import { utf8Bytes } from './name.ts';
 
@@ -85,6 +86,12 @@ export interface MediaFacts {
     readonly artistId?: string | undefined;
   };
   readonly error?: MediaError | undefined;
+}
+
+/** What a content says of itself, as a record holds it: `media` and `hashes.payload`. */
+export interface ContentFacts {
+  readonly media: JsonObject;
+  readonly payload?: ContentHash;
 }
 
 /** Characters of one text; bytes of all texts of a file together. */

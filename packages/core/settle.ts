@@ -85,7 +85,8 @@ function roughStat(entry: TrackedEntry | SeenEntry): number {
  * The seen entries that must still be read. With `all` (commit): every one whose content is unknown. Without
  * (status): only those whose content could change what is reported: at a known path with the size that was known (any
  * other size is an edit), and others if something of their type and size is missed, or if they have the inode of
- * something that is not at its path. Ask again after reading: what was read can free further objects.
+ * something that is not at its path. Ask again after reading: what was read can free further objects. Media that were
+ * moved and got other tags are not looked for: only a commit reads all that would have to be compared.
  */
 export function wanted(settled: Observed, options: { readonly all: boolean }): readonly SeenEntry[] {
   const unknown = [...settled.added, ...settled.occupied.map((pair) => pair.seen)].filter(

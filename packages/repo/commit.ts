@@ -22,8 +22,7 @@ import { type Written, writeTrees } from './history/trees.ts';
 import { indexUpdate, type UpdateOfIndex } from './index/record-index.ts';
 import { compareWithHead } from './observe/compare.ts';
 import type { Decision } from './observe/decide.ts';
-import { foundOf } from './observe/decide.ts';
-import { type Found, protectionOf } from './observe/draft.ts';
+import { type Found, foundOf, protectionOf } from './observe/draft.ts';
 import { Pool } from './observe/pool.ts';
 import { linksAway } from './presence/absent-links.ts';
 import { addPresence, movePresence, type NewPresence } from './presence/presence.ts';
@@ -54,6 +53,8 @@ export interface CommitResult {
   readonly deletions: { readonly confirmed: number; readonly kept: number };
   readonly unreadable: readonly PathProblem[];
   readonly skipped: readonly PathProblem[];
+  /** Media in it that are broken, or are none: only that is recorded of them. */
+  readonly unparsed: readonly PathProblem[];
   /** Files whose contents the safety net could not take. */
   readonly unprotected: number;
   /** Earlier contents that were written over in place: the net's links could not keep them (rule 10). */
@@ -99,12 +100,21 @@ export async function commit(
       },
       unreadable: [...decision.unreadable, ...made.busy],
       skipped: decision.skipped,
+      unparsed: unparsed(decision, chosen),
       unprotected: made.unprotected,
       overwritten: made.overwritten,
     };
   } finally {
     pool.close();
   }
+}
+
+/** Of the contents that were read for this commit. */
+function unparsed({ contents }: Decision, { entries }: Chosen): PathProblem[] {
+  return entries.flatMap(({ seen: { path } }) => {
+    const reason = contents.facts.get(path)?.media['error'];
+    return typeof reason === 'string' ? [{ path, reason }] : [];
+  });
 }
 
 function isDeletion({ type }: Change): boolean {

@@ -1,5 +1,5 @@
 import fs from 'node:fs';
-import { type ContentHash, HASH_BYTES, STAT, STAT_WIDTH } from '@bk/core';
+import { type ContentFacts, type ContentHash, HASH_BYTES, STAT, STAT_WIDTH } from '@bk/core';
 import { hashBytes, hashDescriptor } from './hash.ts';
 import { withPlace } from './long-path.ts';
 import { nodePath } from './node-path.ts';
@@ -19,54 +19,75 @@ export interface ReadResult {
   readonly hashes: Uint8Array;
   /** Targets of symlinks (byte strings) by place. */
   readonly targets: readonly (readonly [number, string])[];
+  /** Of those that are media, by place; none if they were not asked for. */
+  readonly facts: readonly (readonly [number, ContentFacts])[];
   readonly failures: readonly (readonly [number, string])[];
 }
 
 export const BUSY = 'changing while it was read';
 
+/** Reads an open file: see readContent, hashDescriptor. */
+export type ReadOpen = (
+  fd: number,
+  expected: number,
+  onBytes?: (bytes: number) => void,
+) => { readonly hash: ContentHash; readonly size: number; readonly facts?: ContentFacts };
+
+/** `readContent` for those who want media facts too: its code is loaded when it is asked for. */
+export async function mediaReader(): Promise<ReadOpen> {
+  return (await import('./media/content-facts.ts')).readContent;
+}
+
 /**
  * Hashes contents. A hash counts only if the file (or link) is the one that the scan saw and has not changed since:
  * its stat after the read must equal the scan's, ctime included; else it is reported as busy.
  */
-export function readContents(task: ReadTask, onFile?: (bytes: number) => void): ReadResult {
+export function readContents(
+  task: ReadTask,
+  onFile?: (bytes: number) => void,
+  readOpen: ReadOpen = hashDescriptor,
+): ReadResult {
   const paths = task.paths.split('\0');
   const hashes = Buffer.alloc(paths.length * HASH_BYTES);
   const targets: [number, string][] = [];
+  const facts: [number, ContentFacts][] = [];
   const failures: [number, string][] = [];
   paths.forEach((path, i) => {
     try {
       const expected = task.stats.subarray(i * STAT_WIDTH, (i + 1) * STAT_WIDTH);
       const content = withPlace(task.root, path, (at) =>
-        task.links[i] === 1 ? readTarget(at, expected) : readFile(at, expected, onFile),
+        task.links[i] === 1 ? readTarget(at, expected) : readFile(at, { expected, readOpen }, onFile),
       );
       if (content === undefined) failures.push([i, BUSY]);
       else hashes.write(content.hash, i * HASH_BYTES, 'hex');
       if (content?.target !== undefined) targets.push([i, content.target]);
+      if (content?.facts !== undefined) facts.push([i, content.facts]);
       onFile?.(0);
     } catch (error) {
       failures.push([i, reasonOf(error)]);
     }
   });
-  return { hashes, targets, failures };
+  return { hashes, targets, facts, failures };
 }
 
 interface Content {
   readonly hash: ContentHash;
   readonly target?: string;
+  readonly facts?: ContentFacts;
 }
 
 const OPEN_FILE = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK;
 
 function readFile(
   at: string,
-  expected: BigInt64Array,
+  { expected, readOpen }: { readonly expected: BigInt64Array; readonly readOpen: ReadOpen },
   onBytes?: (bytes: number) => void,
 ): Content | undefined {
   const fd = fs.openSync(nodePath(at), OPEN_FILE);
   try {
-    const { hash, size } = hashDescriptor(fd, Number(expected[STAT.size]), onBytes);
+    const { size, ...content } = readOpen(fd, Number(expected[STAT.size]), onBytes);
     const stat = fs.fstatSync(fd, { bigint: true });
-    return BigInt(size) === stat.size && stat.isFile() && isAsSeen(stat, expected) ? { hash } : undefined;
+    return BigInt(size) === stat.size && stat.isFile() && isAsSeen(stat, expected) ? content : undefined;
   } finally {
     fs.closeSync(fd);
   }

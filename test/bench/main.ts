@@ -13,6 +13,7 @@ import { isInstalled, run } from './command.ts';
 import { largeFiles } from './large-files.ts';
 import { merges } from './merges.ts';
 import { type Options, readOptions, USAGE } from './options.ts';
+import { photoBytes, photos } from './photos.ts';
 import { asJson, missed, nameOf, table } from './report.ts';
 import type { Outcome } from './row.ts';
 import { smallFiles } from './small-files.ts';
@@ -21,7 +22,7 @@ import { ssh } from './ssh.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, cards, smallFiles, clones, ssh, merges];
+const GROUPS: readonly Group[] = [startUp, largeFiles, photos, cards, smallFiles, clones, ssh, merges];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));
@@ -71,7 +72,9 @@ function runGroup(bench: Bench, group: Group, outcomes: readonly Outcome[]): voi
 /** Two committed trees (bk's and git's, objects a block each), the large files and a copy of them, or the card: the most. */
 function spaceNeeded(options: Options): number {
   const card = cardBytes(options.quick);
-  return Math.max(options.files * 24_000, options.largeBytes * 2.2, card) + 2 ** 29;
+  return (
+    Math.max(options.files * 24_000, options.largeBytes * 2.2, card, photoBytes(options.quick)) + 2 ** 29
+  );
 }
 
 /** The rule of bin/bk: the project's own Node if it is there. */

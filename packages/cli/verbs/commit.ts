@@ -53,6 +53,7 @@ export function commitText(result: CommitResult, session: Session, long: boolean
   const problems = [
     problemsText('could not be read, the last commit’s state stays:', result.unreadable, style),
     problemsText('not tracked:', result.skipped, style),
+    problemsText('begin as media and are broken:', result.unparsed, style),
   ].join('');
   return session.options.quiet
     ? problems

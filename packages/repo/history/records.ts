@@ -1,22 +1,25 @@
 import { setImmediate } from 'node:timers/promises';
 import {
+  type ContentFacts,
   type ContentHash,
   formatMode,
   formatMtime,
   formatRecord,
   type GitId,
+  type Identified,
   type IdentifiedEntry,
   newObjectId,
   type ObjectId,
   parseRecord,
   type Rec,
   type RepoPath,
+  type SeenEntry,
+  type TrackedEntry,
 } from '@bk/core';
 import type { DepartedRow, HistoryReader, PackWriter } from '@bk/store';
 import type { Context } from '../context.ts';
 import type { Decision } from '../observe/decide.ts';
-import { foundOf } from '../observe/decide.ts';
-import { namesMayDiffer } from '../observe/draft.ts';
+import { foundOf, namesMayDiffer } from '../observe/draft.ts';
 import type { LinksAway } from '../presence/absent-links.ts';
 
 /** An entry as the commit has it. */
@@ -68,12 +71,49 @@ export function* recordsOf(
   entries.forEach(({ seen }, i) => {
     if (decision.linked.has(seen.path)) linkable.set(seen.path, ids[i]!);
   });
+  const facts = factsIn(decision, history);
   for (const [i, entry] of entries.entries()) {
     const { path } = entry.seen;
     const linked = linkedId(decision.linked.get(path), linkable);
     const target = decision.contents.targets.get(path);
-    yield { entry, id: ids[i]!, text: newRecord(entry, { id: ids[i]!, linked, target, history, linksAway }) };
+    const given = { id: ids[i]!, linked, target, facts, history, linksAway };
+    yield { entry, id: ids[i]!, text: newRecord(entry, given) };
   }
+}
+
+type Facts = Pick<Rec, 'media' | 'hashes'>;
+
+/**
+ * What each entry's content says of itself: it was read just now, or its content was settled by that of an object that
+ * left its path, whose record says it.
+ */
+function factsIn({ contents, identified }: Decision, history: HistoryReader): (seen: SeenEntry) => Facts {
+  let settling: Map<ContentHash, GitId> | undefined;
+  return (seen) => {
+    const said = contents.facts.get(seen.path);
+    if (said !== undefined) return recordFacts(said);
+    if (seen.type !== 'file' || seen.blake3 === undefined || contents.hashes.has(seen.path)) return {};
+    settling ??= new Map(
+      [...identified.deleted, ...knownIn(identified)].flatMap(({ blake3, record }) =>
+        blake3 === undefined ? [] : [[blake3, record] as const],
+      ),
+    );
+    const record = settling.get(seen.blake3);
+    return record === undefined ? {} : derived(parseRecord(history.readBlobText(record)));
+  };
+}
+
+function knownIn({ entries }: Identified): TrackedEntry[] {
+  return entries.flatMap(({ object }) => (object.kind === 'known' ? [object.tracked] : []));
+}
+
+function recordFacts({ media, payload }: ContentFacts): Facts {
+  return { media, ...(payload && { hashes: { payload } }) };
+}
+
+/** What a record has from its content. */
+function derived({ media, hashes }: Rec): Facts {
+  return { ...(media && { media }), ...(hashes && { hashes }) };
 }
 
 /** Records made before other work gets its turn. */
@@ -118,6 +158,8 @@ interface Given {
   readonly id: ObjectId;
   readonly linked: ObjectId | undefined;
   readonly target: string | undefined;
+  /** Of a content that is not the one that the object had. */
+  readonly facts: (seen: SeenEntry) => Facts;
   readonly history: HistoryReader;
   readonly linksAway: LinksAway;
 }
@@ -128,7 +170,7 @@ function newRecord(entry: IdentifiedEntry, given: Given): string | undefined {
   let { linked } = given;
   const { seen, object } = entry;
   if (object.kind === 'new') {
-    return formatRecord(fresh(entry, { id, linked, target }));
+    return formatRecord({ ...given.facts(seen), ...fresh(entry, { id, linked, target }) });
   }
   const before = object.kind === 'known' ? object.tracked : asSeen(object.departed as DepartedRow);
   const sameContent = seen.type === 'dir' || (before.blake3 === seen.blake3 && before.size === seen.size);
@@ -143,7 +185,8 @@ function newRecord(entry: IdentifiedEntry, given: Given): string | undefined {
   const old = parseRecord(history.readBlobText(before.record));
   linked = sameContent ? groupOf(old, linked, given.linksAway) : linked;
   if (sameFacts && old.linked === linked) return undefined;
-  return formatRecord(revised(entry, old, { id, linked, target, sameContent, before }));
+  const facts = sameContent ? derived(old) : given.facts(seen);
+  return formatRecord({ ...facts, ...revised(entry, old, { id, linked, target, before }) });
 }
 
 /** What comes back is compared with what was on this disk. */
@@ -157,13 +200,13 @@ export function groupOf(old: Rec, linked: ObjectId | undefined, linksAway: Links
   return linksAway(old.linked) ? old.linked : linked;
 }
 
-interface Facts {
+interface Identity {
   readonly id: ObjectId;
   readonly linked: ObjectId | undefined;
   readonly target: string | undefined;
 }
 
-function fresh({ seen }: IdentifiedEntry, { id, linked, target }: Facts): Rec {
+function fresh({ seen }: IdentifiedEntry, { id, linked, target }: Identity): Rec {
   const mode = formatMode(seen.mode);
   if (seen.type === 'dir') return { v: 1, id, type: 'dir', mode };
   const blake3 = seen.blake3 as ContentHash;
@@ -178,16 +221,14 @@ function fresh({ seen }: IdentifiedEntry, { id, linked, target }: Facts): Rec {
 function revised(
   entry: IdentifiedEntry,
   old: Rec,
-  facts: Facts & {
-    readonly sameContent: boolean;
+  facts: Identity & {
     readonly before: { readonly mode: number; readonly mtimeNs: bigint };
   },
 ): Rec {
   const now = fresh(entry, { ...facts, target: facts.target ?? old.target });
-  const { linked: _linked, hashes, media, ...kept } = old;
-  const derived = facts.sameContent ? { ...(hashes && { hashes }), ...(media && { media }) } : {};
+  const { linked: _linked, hashes: _hashes, media: _media, ...kept } = old;
   // What the disk could not keep of the record (finer times, modes) and did not change since stays as recorded.
   const mode = facts.before.mode === entry.seen.mode ? old.mode : now.mode;
   const sameTime = facts.before.mtimeNs === entry.seen.mtimeNs && old.mtime !== undefined;
-  return { ...kept, ...derived, ...now, mode, ...(sameTime && { mtime: old.mtime }) };
+  return { ...kept, ...now, mode, ...(sameTime && { mtime: old.mtime }) };
 }

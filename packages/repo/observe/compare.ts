@@ -79,6 +79,7 @@ async function compareOnce(repo: Repository, options: CompareOptions, context: C
     all: options.all,
     believe: !options.rehash,
     saysMore: (record) => saysMore(repo, record),
+    payloadOf: ({ record }) => parseRecord(repo.history.readBlobText(record)).hashes?.['payload'],
     ...(options.onAdded && { onAdded: options.onAdded }),
     keepHashes: options.all && repo.locked,
     grainNs: ground.trust.grainNs,

@@ -6,7 +6,6 @@ import {
   type DepartedObject,
   foldersAbove,
   type Identified,
-  type IdentifiedEntry,
   identify,
   KIND,
   type KnownDirectory,
@@ -16,6 +15,7 @@ import {
   type RepoPath,
   type SeenEntry,
   settle,
+  type TrackedEntry,
   wanted,
 } from '@bk/core';
 import type { IndexDb } from '@bk/store';
@@ -25,6 +25,7 @@ import { type FolderSources, surveyFolders } from './folder-survey.ts';
 import type { Observation } from './observe.ts';
 import { PendingHashes } from './pending.ts';
 import type { Pool } from './pool.ts';
+import { withoutRewritten } from './rewritten.ts';
 import { survey } from './survey.ts';
 
 /** Everything that differs from the head, each thing with the object that it is. */
@@ -53,6 +54,7 @@ export interface DecideOptions {
   /** False: no stat and no hash that was kept counts, contents are read. */
   readonly believe: boolean;
   readonly saysMore: FolderSources['saysMore'];
+  readonly payloadOf: (tracked: TrackedEntry) => ContentHash | undefined;
   /** Called with what was read as soon as it is clear that nothing but additions will come of it. */
   readonly onAdded?: (batch: readonly Found[], contents: Contents) => void;
   /** Keep the hashes that are made in case of an interruption; only while writing. */
@@ -72,7 +74,12 @@ export async function decide(observation: Observation, options: DecideOptions): 
     added: [...surveyed.added, ...folders.added],
   };
   let observed = settled(raw, options.believe);
-  const contents: Contents = { hashes: new Map(), targets: new Map(), failures: new Map() };
+  const contents: Contents = {
+    hashes: new Map(),
+    targets: new Map(),
+    facts: new Map(),
+    failures: new Map(),
+  };
   const pending = new PendingHashes(index);
   const onlyAdded = observed.gone.length === 0 && observed.occupied.length === 0;
   const onBatch = (batch: readonly Found[]): void => {
@@ -87,12 +94,18 @@ export async function decide(observation: Observation, options: DecideOptions): 
     ...observed,
     departed: departedObjects(index, observed),
     objectsIn: objectCounts(index),
+    payloadOf: options.payloadOf,
   });
   const failures = [...contents.failures].map(([path, reason]) => ({ path, reason }));
   return {
     observation,
     identified,
-    changes: changesOf(identified, folders.existence),
+    changes: await withoutRewritten(changesOf(identified, folders.existence), {
+      entries: identified.entries,
+      contents,
+      ...options,
+      payloadOf: ({ object }) => (object.kind === 'known' ? options.payloadOf(object.tracked) : undefined),
+    }),
     unreadable: [...surveyed.unreadable, ...failures].sort((a, b) => comparePaths(a.path, b.path)),
     skipped: observation.skipped,
     carried: surveyed.carried,
@@ -113,10 +126,13 @@ async function readUnlessPending(
   const { pending } = options;
   const open = entries.filter((found) => {
     const hash = found.type === 'file' && options.believe ? pending.hashOf(found) : undefined;
-    if (hash !== undefined) contents.hashes.set(found.path, hash);
-    return hash === undefined;
+    if (hash === undefined) return true;
+    contents.hashes.set(found.path, hash);
+    const facts = pending.factsOf(hash);
+    if (facts !== undefined) contents.facts.set(found.path, facts);
+    return false;
   });
-  await readFound(open, contents, options);
+  await readFound(open, contents, { ...options, media: options.all });
 }
 
 /** Contents that need no reading. Links are read all the same: their records need their targets. */
@@ -139,10 +155,12 @@ function settled(observed: Observed, believe: boolean): Observed {
  * Fills in what was read. A file that could not be read is not judged: what the head has of it stays, and if it is by
  * its inode one that is gone from its path, that one stays too, unless something is in its place.
  */
-function withContents(observed: Observed, { hashes, failures }: Contents): Observed {
+function withContents(observed: Observed, { hashes, facts, failures }: Contents): Observed {
   const filled = <T extends SeenEntry>(seen: T): T => {
     const blake3 = seen.blake3 ?? hashes.get(seen.path);
-    return blake3 === seen.blake3 ? seen : { ...seen, blake3: blake3! };
+    if (blake3 === seen.blake3) return seen;
+    const payload = facts.get(seen.path)?.payload;
+    return { ...seen, blake3: blake3!, ...(payload && { payload }) };
   };
   return {
     gone: failures.size === 0 ? observed.gone : withoutHeld(observed, failures),
@@ -216,9 +234,4 @@ function linkedPaths(observed: Observed): Map<RepoPath, readonly RepoPath[]> {
   for (const group of groups.values())
     if (group.length > 1) for (const path of group) linked.set(path, group);
   return linked;
-}
-
-/** The draft entry behind an identified one. */
-export function foundOf(entry: IdentifiedEntry): Found {
-  return entry.seen as Found;
 }

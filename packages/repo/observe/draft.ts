@@ -5,6 +5,7 @@ import {
   type FsName,
   type FsPath,
   type GitId,
+  type IdentifiedEntry,
   joinPath,
   KIND,
   type KnownDirectory,
@@ -41,6 +42,11 @@ export interface Draft {
 export interface Found extends SeenEntry {
   readonly draft: Draft;
   readonly at: number;
+}
+
+/** The draft entry behind an identified one. */
+export function foundOf(entry: IdentifiedEntry): Found {
+  return entry.seen as Found;
 }
 
 /** A tracked entry as the index has it, with how its content is kept in the net and the names that its inode had (0: not known). */

@@ -2,9 +2,11 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { KIND, type RepoPath, ROOT } from '@bk/core';
+import { KIND, parseRecord, type RepoPath, ROOT } from '@bk/core';
+import { walkTree } from '@bk/store';
 import { hashBytes } from '@bk/worktree';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { png } from '../../../fixtures/media/png.ts';
 import { openRepository } from '../repository.ts';
 import { hashAt } from './draft.ts';
 
@@ -95,6 +97,21 @@ describe('an interrupted commit', () => {
     expect(committing()).toBe(left);
     expectAllCommitted();
     expect(committing()).toBe(0);
+  });
+
+  it('keeps what media said of themselves', () => {
+    for (let n = 0; n < FILES; n++) fs.writeFileSync(place(n), png(n % 256, `number ${n}`));
+    committing({ at: 3, end: 'throw' });
+    expect(committing()).toBe(0);
+    const repo = openRepository(root);
+    const { tree } = repo.history.readCommit(repo.head!);
+    const found = [...walkTree(repo.history, tree)].map(({ id }) =>
+      parseRecord(repo.history.readBlobText(id)),
+    );
+    const titles = found.filter(({ type }) => type === 'file').map(({ media }) => media?.['title']);
+    expect(titles.sort()).toEqual(Array.from({ length: FILES }, (_, n) => `number ${n}`).sort());
+    expect(repo.index.pendingFacts(hashBytes(png(1, 'number 1')))).toBeUndefined();
+    repo.close();
   });
 
   it('interrupted again and again comes to its end', () => {

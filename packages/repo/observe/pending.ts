@@ -1,4 +1,5 @@
 import {
+  type ContentFacts,
   type ContentHash,
   type FsName,
   type GitId,
@@ -30,6 +31,7 @@ export class PendingHashes {
   readonly #rows = new Map<RepoPath, Row | undefined>();
   #any: boolean;
   #waiting = new Map<Draft, Waiting[]>();
+  #facts = new Map<ContentHash, ContentFacts>();
   #since = Date.now();
 
   constructor(index: IndexDb) {
@@ -51,11 +53,17 @@ export class PendingHashes {
     return same ? hashAt(row.known, k) : undefined;
   }
 
+  factsOf(hash: ContentHash): ContentFacts | undefined {
+    return this.#index.pendingFacts(hash);
+  }
+
   /** Takes note of what was just read; now and then it is written down. */
-  add(batch: readonly Found[], { hashes }: Contents): void {
+  add(batch: readonly Found[], { hashes, facts }: Contents): void {
     for (const found of batch) {
       const hash = hashes.get(found.path);
       if (hash === undefined || found.type !== 'file' || isRacy(found)) continue;
+      const said = facts.get(found.path);
+      if (said !== undefined) this.#facts.set(hash, said);
       const waiting = this.#waiting.get(found.draft);
       if (waiting === undefined) this.#waiting.set(found.draft, [{ found, hash }]);
       else waiting.push({ found, hash });
@@ -69,8 +77,9 @@ export class PendingHashes {
     const pending = [...this.#waiting].map(
       ([draft, entries]) => [draft.path, this.#merged(draft, entries)] as const,
     );
-    this.#index.write({ pending });
+    this.#index.write({ pending, pendingFacts: this.#facts });
     this.#waiting = new Map();
+    this.#facts = new Map();
     this.#rows.clear();
     this.#any = true;
   }

@@ -2,6 +2,7 @@ import type { FsPath, KnownDirectory, Trust } from '@bk/core';
 import { decodeRow } from '@bk/store';
 import {
   type DirectoryReport,
+  mediaReader,
   type ReadResult,
   type ReadTask,
   readContents,
@@ -38,6 +39,8 @@ export interface LookTask {
 export interface Tasks {
   look: { task: LookTask; result: DirectoryReport[] };
   read: { task: ReadTask; result: ReadResult };
+  /** With the media facts. */
+  readMedia: { task: ReadTask; result: ReadResult };
   protect: { task: ProtectTask; result: ProtectResult };
   lookAgain: { task: LookAgainTask; result: LookAgainResult };
   cloneSurvey: { task: CloneSurveyTask; result: CloneTotals };
@@ -58,6 +61,7 @@ export function perform<K extends TaskKind>(
   const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Awaitable<Tasks[T]['result']> } = {
     look: (given) => scanDirectories(scanTask(given)),
     read: (given) => readContents(given, onFile),
+    readMedia: async (given) => readContents(given, onFile, await mediaReader()),
     protect: protectFiles,
     lookAgain,
     cloneSurvey: surveyClone,

@@ -1,4 +1,12 @@
-import { type ContentHash, encodeTarget, type FsPath, HASH_BYTES, type RepoPath, STAT_WIDTH } from '@bk/core';
+import {
+  type ContentFacts,
+  type ContentHash,
+  encodeTarget,
+  type FsPath,
+  HASH_BYTES,
+  type RepoPath,
+  STAT_WIDTH,
+} from '@bk/core';
 import { bytePath, type ReadResult } from '@bk/worktree';
 import type { Found } from '../observe/draft.ts';
 import type { Pool } from '../observe/pool.ts';
@@ -8,12 +16,16 @@ export interface Contents {
   readonly hashes: Map<RepoPath, ContentHash>;
   /** Targets of symlinks, encoded. */
   readonly targets: Map<RepoPath, string>;
+  /** Of media, if they were asked for. */
+  readonly facts: Map<RepoPath, ContentFacts>;
   readonly failures: Map<RepoPath, string>;
 }
 
 export interface ReadOptions {
   readonly root: string;
   readonly pool: Pool;
+  /** Whether media facts are wanted, too. */
+  readonly media: boolean;
   /** What is about to be read, before it begins. */
   readonly totals?: (files: number, bytes: number) => void;
   /** Hashes as they are made, to be kept in case of an interruption. */
@@ -38,7 +50,7 @@ export async function readFound(
   const root = bytePath(options.root);
   await Promise.all(
     batches(entries).map(async (batch) => {
-      const result = await options.pool.run('read', {
+      const result = await options.pool.run(options.media ? 'readMedia' : 'read', {
         root,
         paths: batch.map(placeOf).join('\0'),
         links: Uint8Array.from(batch, ({ type }) => (type === 'symlink' ? 1 : 0)),
@@ -59,6 +71,7 @@ function receive(batch: readonly Found[], result: ReadResult, contents: Contents
     else
       contents.hashes.set(path, hashes.toString('hex', i * HASH_BYTES, (i + 1) * HASH_BYTES) as ContentHash);
   });
+  for (const [i, facts] of result.facts) contents.facts.set(batch[i]!.path, facts);
   for (const [i, target] of result.targets) contents.targets.set(batch[i]!.path, encodeTarget(target));
 }
 

@@ -3,18 +3,20 @@ import {
   type ContentHash,
   decodePath,
   type FsPath,
+  type GitId,
   HASH_BYTES,
   KIND,
   type KnownDirectory,
   PROTECTION,
+  parseRecord,
   type RepoPath,
   STAT,
   STAT_WIDTH,
 } from '@bk/core';
-import type { Verified } from '@bk/store';
+import type { HistoryReader, Verified } from '@bk/store';
 import { bytePath, nodePath, putStat, type ReadResult, reasonOf } from '@bk/worktree';
 import type { Context } from '../context.ts';
-import { entryPath, hashAt } from '../observe/draft.ts';
+import { entryPath, hashAt, recordAt } from '../observe/draft.ts';
 import { type Ground, groundOf } from '../observe/ground.ts';
 import { Pool } from '../observe/pool.ts';
 import type { Repository } from '../repository.ts';
@@ -66,6 +68,9 @@ interface Item extends VerifyFinding {
   readonly now: fs.BigIntStats;
   /** Size, time and inode are as the index has them. */
   readonly same: boolean;
+  /** Something was written, be it a mode: the change time is not what the index has. */
+  readonly touched: boolean;
+  readonly record: GitId;
 }
 
 /** One run: looks at each file, has it read, and judges what came out. */
@@ -73,6 +78,7 @@ export class Verification {
   readonly #root: string;
   readonly #ground: Ground;
   readonly #context: Context;
+  readonly #history: HistoryReader;
   readonly #pool: Pool;
   readonly #folders = new Map<string, string>();
   readonly #found: Record<Outcome, VerifyFinding[]> = { rot: [], changed: [], missing: [], unreadable: [] };
@@ -83,6 +89,7 @@ export class Verification {
   constructor(repo: Repository, context: Context) {
     this.#root = bytePath(repo.layout.root);
     this.#ground = groundOf(repo.layout.root);
+    this.#history = repo.history;
     this.#context = context;
     this.#pool = new Pool();
   }
@@ -124,7 +131,8 @@ export class Verification {
       items.forEach(({ now }, i) => void putStat(stats, i, now));
       const links = Uint8Array.from(items, ({ link }) => (link ? 1 : 0));
       const paths = items.map(({ place }) => place).join('\0');
-      this.#judge(items, await this.#pool.run('read', { root: this.#root, paths, links, stats }), reading);
+      const read = await this.#pool.run('read', { root: this.#root, paths, links, stats });
+      this.#judge(items, read, { ...reading, rewritten: await this.#rewritten(items, read) });
     }
     this.#context.report({ phase: 'verify', files: this.#checked, bytes: this.#bytes, ...this.#total });
   }
@@ -154,7 +162,10 @@ export class Verification {
     if (link ? !now.isSymbolicLink() : !now.isFile()) return this.#report('changed', finding);
     if (now.size !== BigInt(finding.size)) return this.#report('changed', finding);
     const { id, blake3: hash } = columns(known, k);
-    return { ...finding, place, id, hash, link, now, same: this.#isSame(now, known.listing.stats, k) };
+    const { stats } = known.listing;
+    const touched = stats[k * STAT_WIDTH + STAT.ctime] !== BigInt.asIntN(64, now.ctimeNs);
+    const same = this.#isSame(now, stats, k);
+    return { ...finding, place, id, hash, link, now, same, touched, record: recordAt(known, k) };
   }
 
   #report(outcome: Outcome, { path, blake3, size, reason }: VerifyFinding): undefined {
@@ -190,7 +201,40 @@ export class Verification {
     }
   }
 
-  #judge(items: readonly Item[], { hashes, failures }: ReadResult, { note, warn }: Reading): void {
+  /**
+   * Media whose tags somebody wrote though he put the time back, as players do: pixels or sound are the head's. A failing
+   * disk moves no change time.
+   */
+  async #rewritten(items: readonly Item[], { hashes }: ReadResult): Promise<ReadonlySet<Item>> {
+    const open = items.filter(
+      (item, i) => item.same && item.touched && !item.link && !isHash(hashes, i, item.hash),
+    );
+    const payloads = new Map<Item, ContentHash>();
+    for (const item of open) {
+      const { hashes: recorded } = parseRecord(this.#history.readBlobText(item.record));
+      if (recorded?.['payload'] !== undefined) payloads.set(item, recorded['payload']);
+    }
+    const media = [...payloads.keys()];
+    if (media.length === 0) return new Set();
+    const stats = new BigInt64Array(media.length * STAT_WIDTH);
+    media.forEach(({ now }, i) => void putStat(stats, i, now));
+    const paths = media.map(({ place }) => place).join('\0');
+    const links = new Uint8Array(media.length);
+    const { facts } = await this.#pool.run('readMedia', { root: this.#root, paths, links, stats });
+    const now = new Map(facts);
+    return new Set(
+      media.filter((item, i) => {
+        const payload = now.get(i)?.payload;
+        return payload !== undefined && payload === payloads.get(item);
+      }),
+    );
+  }
+
+  #judge(
+    items: readonly Item[],
+    { hashes, failures }: ReadResult,
+    { note, warn, rewritten }: Reading & { readonly rewritten: ReadonlySet<Item> },
+  ): void {
     const reasons = new Map(failures);
     const timeMs = this.#context.nowMs();
     const good: Verified[] = [];
@@ -203,9 +247,10 @@ export class Verification {
         continue;
       }
       this.#bytes += item.size;
-      if (Buffer.compare(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), item.hash) !== 0) {
-        this.#report(item.same ? 'rot' : 'changed', item);
-        if (item.same) rotten.push(item.blake3);
+      if (!isHash(hashes, i, item.hash)) {
+        const isRot = item.same && !rewritten.has(item);
+        this.#report(isRot ? 'rot' : 'changed', item);
+        if (isRot) rotten.push(item.blake3);
         continue;
       }
       this.#ok++;
@@ -214,6 +259,10 @@ export class Verification {
     if (rotten.length > 0) warn?.(rotten);
     if (good.length > 0) note(good);
   }
+}
+
+function isHash(hashes: Uint8Array, i: number, hash: Uint8Array): boolean {
+  return Buffer.compare(hashes.subarray(i * HASH_BYTES, (i + 1) * HASH_BYTES), hash) === 0;
 }
 
 /** Stands in a map for "nothing is in the way". */

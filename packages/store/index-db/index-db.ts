@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import {
+  type ContentFacts,
   type ContentHash,
   type GitId,
   HASH_BYTES,
@@ -24,6 +25,8 @@ const SCHEMA = `
   CREATE TABLE IF NOT EXISTS pending (path TEXT NOT NULL UNIQUE, row BLOB NOT NULL);
 `;
 
+const PENDING_FACTS = `CREATE TABLE IF NOT EXISTS pending_facts (hash TEXT NOT NULL PRIMARY KEY, facts TEXT NOT NULL) WITHOUT ROWID`;
+
 export interface IndexUpdate {
   /** The commit that the rows mirror from now on. */
   readonly head?: GitId | undefined;
@@ -33,6 +36,8 @@ export interface IndexUpdate {
   readonly remove?: Iterable<RepoPath>;
   /** Hashes made but not committed yet. */
   readonly pending?: Iterable<readonly [RepoPath, KnownDirectory]>;
+  /** What contents among these say of themselves. */
+  readonly pendingFacts?: Iterable<readonly [ContentHash, ContentFacts]>;
   readonly clearPending?: boolean;
   readonly files?: number;
   readonly departed?: Iterable<DepartedRow>;
@@ -88,6 +93,7 @@ export class IndexDb {
         const format = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'format'`).pluck().get();
         if (format !== String(FORMAT)) throw new IndexDamaged(`index format ${format}`);
         db.exec(AbsentTable.schema); // indexes of earlier versions have none
+        db.exec(PENDING_FACTS);
         DepartedTable.migrate(db);
         return new IndexDb(db);
       } catch (error) {
@@ -147,6 +153,18 @@ export class IndexDb {
     return row === undefined ? undefined : decodeRow(row);
   }
 
+  /** What a content said of itself that was read for a commit which is not there yet. */
+  pendingFacts(hash: ContentHash): ContentFacts | undefined {
+    const text = guarded(() =>
+      this.#db.prepare<[string], string>('SELECT facts FROM pending_facts WHERE hash = ?').pluck().get(hash),
+    );
+    try {
+      return text === undefined ? undefined : (JSON.parse(text) as ContentFacts);
+    } catch {
+      throw new IndexDamaged(`the facts of ${hash} are damaged`);
+    }
+  }
+
   /** Every directory that has a row. */
   paths(): RepoPath[] {
     return guarded(() => this.#db.prepare<[], RepoPath>('SELECT path FROM directories').pluck().all());
@@ -188,9 +206,10 @@ export class IndexDb {
           put.run(path, encodeRow(known));
           this.absent.put(path, known);
         }
-        if (update.clearPending) db.exec('DELETE FROM pending');
+        if (update.clearPending) db.exec('DELETE FROM pending; DELETE FROM pending_facts');
         const wait = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO pending VALUES (?, ?)');
         for (const [path, known] of update.pending ?? []) wait.run(path, encodeRow(known));
+        this.#keepFacts(update.pendingFacts ?? []);
         for (const id of update.returned ?? []) this.departed.forget(id);
         this.departed.remove(update.withdrawn ?? []);
         for (const row of update.departed ?? []) this.departed.add(row);
@@ -200,6 +219,11 @@ export class IndexDb {
         if (update.files !== undefined) set.run('files', String(update.files));
       })(),
     );
+  }
+
+  #keepFacts(facts: Iterable<readonly [ContentHash, ContentFacts]>): void {
+    const keep = this.#db.prepare<[string, string]>('INSERT OR REPLACE INTO pending_facts VALUES (?, ?)');
+    for (const [hash, one] of facts) keep.run(hash, JSON.stringify(one));
   }
 
   /** Contents among the wanted ones that files of the head have which are here: one pass over all rows. */

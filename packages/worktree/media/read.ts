@@ -37,9 +37,7 @@ const HEAD = 64;
  * @throws only what the source throws
  */
 export function readMedia(source: ByteSource): MediaReading | undefined {
-  const start = source.read(0, Math.min(HEAD, source.size));
-  if (!mayBeMedia(start)) return undefined;
-  const read = readerFor(Buffer.from(start), source.size);
+  const read = readerOf(source.read(0, Math.min(HEAD, source.size)), source.size);
   if (read === undefined) return undefined;
   const window = new Window(source);
   try {
@@ -52,6 +50,15 @@ export function readMedia(source: ByteSource): MediaReading | undefined {
     // A number that stands where no number fits is a RangeError of the buffer: the file is malformed.
     return { media: { error: error instanceof Unparsable ? error.reason : 'malformed' } };
   }
+}
+
+/** Whether a content begins as media does that bk reads. @param start its first bytes, 64 if there are so many */
+export function beginsAsMedia(start: Uint8Array, size: number): boolean {
+  return readerOf(start.subarray(0, HEAD), size) !== undefined;
+}
+
+function readerOf(start: Uint8Array, size: number): Reader | undefined {
+  return mayBeMedia(start) ? readerFor(Buffer.from(start), size) : undefined;
 }
 
 /** Most small files are none, and there are many of them: this says so of nearly all at the price of a look. */
