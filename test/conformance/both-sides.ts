@@ -2,9 +2,12 @@ import type { ContentHash, GitId } from '@bk/core';
 import type { Content, Peer } from '@bk/remote';
 import { HistoryReader, missingObjects, packOf } from '@bk/store';
 import { expect } from 'vitest';
+import { sshSubject, startSshHost } from './over-ssh.ts';
 import { offered, overWire, served } from './over-wire.ts';
 import { flow } from './streams.ts';
 import { localSubject, memorySubject, Place, type Subject } from './subject.ts';
+
+await startSshHost();
 
 /** One suite for every Peer: what works over one works over all. */
 export const SUBJECTS = [
@@ -12,6 +15,7 @@ export const SUBJECTS = [
   ['local', localSubject],
   ['wire', () => overWire(localSubject, served)],
   ['wire, called back', () => overWire(localSubject, offered)],
+  ['ssh', sshSubject],
 ] as const;
 
 export const MAIN = 'refs/heads/main';

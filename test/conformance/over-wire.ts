@@ -1,7 +1,7 @@
 import { channelPair, cloneThere, connectPeer, type Peer, servePeer } from '@bk/remote';
 import type { Subject } from './subject.ts';
 
-const ASKS = { id: '0190a1b2-c3d4-7e5f-8a6b-000000000001', name: 'here' };
+export const ASKS = { id: '0190a1b2-c3d4-7e5f-8a6b-000000000001', name: 'here' };
 
 /** The peers of another subject, each behind a connection of its own. */
 export function overWire(make: () => Subject, behind: (peer: Peer) => Peer): Subject {
@@ -39,7 +39,8 @@ export function overWire(make: () => Subject, behind: (peer: Peer) => Peer): Sub
 export function served(peer: Peer): Peer {
   const [here, there] = channelPair();
   void servePeer(there, { open: async () => peer });
-  return later(connectPeer(here, { wish: { kind: 'repository', path: '/there', asks: ASKS } }));
+  const connected = connectPeer(here, { wish: { kind: 'repository', path: '/there', asks: ASKS } });
+  return later(() => connected);
 }
 
 /** The one that serves uses the peer of the one that connects, as a clone to another machine does. */
@@ -72,7 +73,7 @@ export function offered(peer: Peer): Peer {
       packing: 'always',
     }).catch(() => {});
   });
-  return later(remote);
+  return later(() => remote);
 }
 
 function bound(target: Peer, name: string | symbol): unknown {
@@ -81,21 +82,21 @@ function bound(target: Peer, name: string | symbol): unknown {
 }
 
 /** A peer that is being connected. */
-function later(peer: Promise<Peer>): Peer {
+export function later(connect: () => Promise<Peer>): Peer {
   return {
-    facts: async (...asked) => (await peer).facts(...asked),
-    refs: async (...asked) => (await peer).refs(...asked),
+    facts: async (...asked) => (await connect()).facts(...asked),
+    refs: async (...asked) => (await connect()).refs(...asked),
     fetchPack: async function* (...asked) {
-      yield* (await peer).fetchPack(...asked);
+      yield* (await connect()).fetchPack(...asked);
     },
-    sendPack: async (...asked) => (await peer).sendPack(...asked),
+    sendPack: async (...asked) => (await connect()).sendPack(...asked),
     readContents: async function* (...asked) {
-      yield* (await peer).readContents(...asked);
+      yield* (await connect()).readContents(...asked);
     },
-    arrived: async (...asked) => (await peer).arrived(...asked),
-    sendContents: async (...asked) => (await peer).sendContents(...asked),
-    hold: async (...asked) => (await peer).hold(...asked),
-    release: async (...asked) => (await peer).release(...asked),
-    close: async () => (await peer).close(),
+    arrived: async (...asked) => (await connect()).arrived(...asked),
+    sendContents: async (...asked) => (await connect()).sendContents(...asked),
+    hold: async (...asked) => (await connect()).hold(...asked),
+    release: async (...asked) => (await connect()).release(...asked),
+    close: async () => (await connect()).close(),
   };
 }

@@ -6,6 +6,7 @@ import { type Arrived, type Content, checkedHold, LIMITS, type Peer, verifiedChu
 import type { HistoryReader } from '@bk/store';
 import { createHasher, hashBytes } from '@bk/worktree';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { needsSshd } from '../support/sshd.ts';
 import {
   MAIN,
   NOWHERE,
@@ -19,18 +20,19 @@ import {
 import { collect, flow, one, readAll } from './streams.ts';
 import type { Place, Subject } from './subject.ts';
 
-describe.each(SUBJECTS)('%s', (_kind, make) => {
+describe.each(SUBJECTS)('%s', (kind, make) => {
   let subject: Subject;
   let here: Place;
   let peer: Peer;
   let reader: HistoryReader;
 
-  beforeEach(() => {
+  beforeEach((context) => {
+    if (kind === 'ssh') needsSshd(context);
     ({ subject, here, peer, reader } = openBothSides(make));
   });
   afterEach(async () => {
-    reader.close();
-    await subject.close();
+    reader?.close();
+    await subject?.close();
   });
 
   function packed(wants: readonly GitId[], haves: readonly GitId[]): AsyncIterable<Uint8Array> {
@@ -238,7 +240,7 @@ describe.each(SUBJECTS)('%s', (_kind, make) => {
         expect(await peer.sendContents(sent([], offset))).toMatchObject([
           { stored: false, reason: 'bad-offset' },
         ]);
-      if (_kind === 'local') {
+      if (kind === 'local') {
         const receipts = await peer.sendContents(sent([], 0, { ...content, size: 2 ** 50 }));
         expect(receipts).toMatchObject([{ stored: false, reason: 'no-space' }]);
       }

@@ -2,10 +2,11 @@ import crypto from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { BkError, type GitId } from '@bk/core';
-import { checkedFacts, checkedRefs, LIMITS, type Peer, PROTOCOL } from '@bk/remote';
+import { checkedFacts, checkedRefs, LIMITS, type Peer, PROTOCOL, type RefUpdate } from '@bk/remote';
 import { type HistoryReader, isAncestor, receivePack } from '@bk/store';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { needsGitHost } from '../support/git-http.ts';
+import { needsSshd } from '../support/sshd.ts';
 import { MAIN, NOWHERE, openBothSides, packFrom, refused, SUBJECTS, unreachable } from './both-sides.ts';
 import { factsOf } from './forge.ts';
 import { collect, flow } from './streams.ts';
@@ -21,6 +22,7 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
 
   beforeEach((context) => {
     if (kind === 'git host') needsGitHost(context);
+    if (kind === 'ssh') needsSshd(context);
     ({ subject, here, peer, reader } = openBothSides(make));
   });
   afterEach(async () => {
@@ -47,6 +49,12 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
    */
   function testRepository(name: string, work: () => Promise<void>): void {
     if (kind !== 'git host') test(name, work);
+  }
+
+  /** What became of the refs. A served repository brings the files along, and says which contents were not sent. */
+  async function pushed(pack: AsyncIterable<Uint8Array>, updates: readonly RefUpdate[]) {
+    const results = await peer.sendPack(pack, updates);
+    return results.map(({ left: _files, ...result }) => result);
   }
 
   /** The peer anew, as the other side is now. */
@@ -154,13 +162,13 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
       here.write('a', 'a');
       const first = await here.commit();
       fresh();
-      expect(await peer.sendPack(packed([first], []), [{ name: MAIN, next: first }])).toEqual([
+      expect(await pushed(packed([first], []), [{ name: MAIN, next: first }])).toEqual([
         { name: MAIN, moved: true },
       ]);
       here.write('b', 'b');
       const second = await here.commit();
       const update = { name: MAIN, expected: first, next: second };
-      expect(await peer.sendPack(packed([second], [first]), [update])).toEqual([{ name: MAIN, moved: true }]);
+      expect(await pushed(packed([second], [first]), [update])).toEqual([{ name: MAIN, moved: true }]);
       expect((await peer.facts()).head).toBe(second);
       expect(await peer.sendPack(undefined, [{ name: MAIN, expected: second, next: second }])).toEqual([
         { name: MAIN, moved: true },
@@ -178,7 +186,9 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
           { name: MAIN, next: head },
           { name: remote, next: head },
         ];
-        expect(await peer.sendPack(packed([head], []), updates)).toEqual([
+        // Where files follow, they do not over one that nobody has committed.
+        if (kind === 'ssh') subject.there.write('a', 'other');
+        expect(await peer.sendPack(packed([head], []), updates)).toMatchObject([
           { name: MAIN, moved: false, reason: 'needs-merge' },
           { name: remote, moved: true },
         ]);
@@ -217,7 +227,7 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
       const base = await here.commit();
       await fresh().sendPack(packed([base], []), [{ name: MAIN, next: base }]);
       let [wins, expected] = [0, base];
-      const rounds = kind === 'git host' ? 3 : 10;
+      const rounds = kind === 'git host' || kind === 'ssh' ? 3 : 10;
       for (let round = 0; round < rounds; round++) {
         const rivals = [crossed(here, [expected], `x${round}`), crossed(here, [expected], `y${round}`)];
         const sent = rivals.map((next) => {
@@ -312,7 +322,7 @@ describe.each([...SUBJECTS, ['git host', gitHostSubject] as const])('%s', (kind,
       expect(subject.there.packs()).toEqual([]);
       expect(subject.there.staged()).toEqual([]);
       expect((await peer.facts()).head).toBeUndefined();
-      expect(await peer.sendPack(flow([whole]), [{ name: MAIN, next: head }])).toEqual([
+      expect(await pushed(flow([whole]), [{ name: MAIN, next: head }])).toEqual([
         { name: MAIN, moved: true },
       ]);
     });
