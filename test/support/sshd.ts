@@ -40,13 +40,12 @@ export class Sshd {
   /** Of the client, for whoever starts bk. */
   readonly env: Readonly<Record<string, string>>;
   readonly #child: ChildProcess;
-  #log = '';
   #logs = 0;
 
   static async start(options: SshdOptions = {}): Promise<Sshd> {
     const sshd = new Sshd(await freePort(), options);
-    for (let tries = 0; tries < 200 && !/Server listening/.test(sshd.#log); tries++) await setTimeout(50);
-    if (!/Server listening/.test(sshd.#log)) throw new Error(`sshd does not start: ${sshd.#log}`);
+    for (let tries = 0; tries < 200 && !sshd.#isListening; tries++) await setTimeout(50);
+    if (!sshd.#isListening) throw new Error(`sshd does not start: ${sshd.#said}`);
     return sshd;
   }
 
@@ -54,12 +53,24 @@ export class Sshd {
     const folder = temporaryFolder('bk-sshd-', os.tmpdir());
     this.files = new SshdFiles({ folder, host, port, bk: BK });
     const [program = SSHD, ...words] = [...through, SSHD, '-D', '-e', '-f', this.files.serverConfig];
-    this.#child = spawn(program, words, { stdio: ['ignore', 'ignore', 'pipe'] });
-    this.#child.stderr?.on('data', (text) => {
-      this.#log += text;
-    });
+    // Into a file: while a test waits for a command nobody reads a pipe, and sshd stops where it is full.
+    const log = fs.openSync(this.#log, 'w');
+    this.#child = spawn(program, words, { stdio: ['ignore', 'ignore', log] });
+    fs.closeSync(log);
     atEnd(() => this.stop());
     this.env = { BK_SSH_COMMAND: this.files.ssh };
+  }
+
+  get #log(): string {
+    return this.files.at('sshd.log');
+  }
+
+  get #said(): string {
+    return fs.readFileSync(this.#log, 'utf8');
+  }
+
+  get #isListening(): boolean {
+    return /Server listening/.test(this.#said);
   }
 
   /** As `env`, counting what goes over the connection, and cutting it after so many bytes (0: never). */
