@@ -3,12 +3,9 @@ import {
   BkError,
   type ContentHash,
   decodePath,
-  encodeName,
   type FsName,
-  type FsPath,
   type GitId,
   HASH_BYTES,
-  joinPath,
   KIND,
   type PathProblem,
   PROTECTION,
@@ -98,8 +95,11 @@ export function repositoryHost(repository: Repository, options: HostOptions): Ho
 
 /** A file of the head that had the content when it was last looked at. */
 interface Place {
-  readonly path: RepoPath;
+  readonly folder: RepoPath;
+  readonly name: FsName;
+  /** Of all in its folder, with its own at `at`. */
   readonly stats: BigInt64Array;
+  readonly at: number;
   readonly observedNs: bigint;
 }
 
@@ -318,16 +318,18 @@ class RepositoryHost implements Host {
   #places(contents: readonly Content[]): ReadonlyMap<ContentHash, readonly Place[]> {
     const places = new Map<ContentHash, Place[]>(contents.map(({ blake3 }) => [blake3, []]));
     if (places.size === 0) return places;
+    // Most of the index is not asked for: four bytes say so, without making a text of the hash.
+    const first = new Set(contents.map(({ blake3 }) => Number.parseInt(blake3.slice(0, 8), 16)));
     for (const [folder, { listing, hashes, observedNs, protections }] of this.#repo.index.below(ROOT)) {
       const column = Buffer.from(hashes.buffer, hashes.byteOffset, hashes.byteLength);
-      for (let k = 1; k < listing.names.length; k++) {
-        if (listing.kinds[k] !== KIND.file || protections[k] === PROTECTION.absent) continue;
+      const { names, kinds, stats } = listing;
+      for (let k = 1; k < names.length; k++) {
+        if (!first.has(column.readUInt32BE(k * HASH_BYTES))) continue;
+        if (kinds[k] !== KIND.file || protections[k] === PROTECTION.absent) continue;
         const blake3 = column.toString('hex', k * HASH_BYTES, (k + 1) * HASH_BYTES) as ContentHash;
         const found = places.get(blake3);
         if (found === undefined || found.length >= MOST_PLACES) continue;
-        const path = joinPath(folder, encodeName(listing.names[k] as FsName));
-        const stats = listing.stats.slice(k * STAT_WIDTH, (k + 1) * STAT_WIDTH);
-        found.push({ path, stats, observedNs });
+        found.push({ folder, name: names[k] as FsName, stats, at: k * STAT_WIDTH, observedNs });
       }
     }
     return places;
@@ -336,7 +338,7 @@ class RepositoryHost implements Host {
   /** What is in the folder first, then what only the safety net has still. */
   *#open({ blake3, size }: Content, places: readonly Place[], net: SafetyNet): Generator<OpenContent> {
     const tried = new Set<number>();
-    for (const { path } of places) yield* this.#opened(size, this.#openHeld(path), tried);
+    for (const place of places) yield* this.#opened(size, this.#openHeld(place), tried);
     for (const { file } of net.lookup(blake3)) yield* this.#opened(size, openedEntry(file), tried);
   }
 
@@ -360,18 +362,15 @@ class RepositoryHost implements Host {
   }
 
   /** As it is now: no folder is held from before. */
-  #openFile(path: RepoPath): number | undefined {
+  #openFile(place: Place): number | undefined {
     this.#tree.forget();
-    return this.#openHeld(path);
+    return this.#openHeld(place);
   }
 
   /** Through held folders, so that a symlink on the way leads nowhere. Undefined: there is no file any more. */
-  #openHeld(path: RepoPath): number | undefined {
-    const whole = decodePath(path);
-    const slash = whole.lastIndexOf('/');
+  #openHeld({ folder, name }: Place): number | undefined {
     try {
-      const folder = this.#tree.openFolder((slash < 0 ? '' : whole.slice(0, slash)) as FsPath);
-      return this.#tree.openFile(folder, whole.slice(slash + 1) as FsName);
+      return this.#tree.openFile(this.#tree.openFolder(decodePath(folder)), name);
     } catch (error) {
       const code = error instanceof BkError ? error.code : String((error as NodeJS.ErrnoException).code);
       if (GONE.has(code)) return undefined;
@@ -383,7 +382,7 @@ class RepositoryHost implements Host {
   #prove({ blake3, size }: Content, places: readonly Place[], rehash: boolean): Held {
     const device = fs.statSync(this.#repo.layout.root, { bigint: true }).dev;
     for (const place of places) {
-      const fd = this.#openFile(place.path);
+      const fd = this.#openFile(place);
       if (fd === undefined) continue;
       try {
         const stat = fs.fstatSync(fd, { bigint: true });
@@ -402,14 +401,14 @@ class RepositoryHost implements Host {
     return { blake3, held: false };
   }
 
-  #vouches({ stats, observedNs }: Place, stat: fs.BigIntStats): boolean {
+  #vouches({ stats, at, observedNs }: Place, stat: fs.BigIntStats): boolean {
     this.#ground ??= groundOf(this.#repo.layout.root);
     const { trust } = this.#ground;
     const now = new BigInt64Array(STAT_WIDTH);
     putStat(now, 0, stat);
-    const racy = timeNs(stats[STAT.ctime]!) > observedNs - trust.grainNs;
-    if (!trust.stats || !trust.inodes || racy || stats[STAT.ctime] === 0n) return false;
-    return PROVING.every((column) => now[column] === stats[column]);
+    const racy = timeNs(stats[at + STAT.ctime]!) > observedNs - trust.grainNs;
+    if (!trust.stats || !trust.inodes || racy || stats[at + STAT.ctime] === 0n) return false;
+    return PROVING.every((column) => now[column] === stats[at + column]);
   }
 }
 
