@@ -18,6 +18,7 @@ import {
   type SentContent,
   type WantedContent,
 } from './port.ts';
+import { WholeChunks } from './whole-chunks.ts';
 
 /** Contents up to this size are read and hashed before anything of them is sent. */
 const SMALL = LIMITS.chunk;
@@ -86,7 +87,9 @@ class HostPeer implements Peer {
     const places = this.#host.locate(wanted);
     for (const content of wanted) {
       this.#check(signal);
-      yield* this.#read(content, places, signal);
+      const small = this.#atOnce(content, places);
+      if (small !== undefined) yield small;
+      else yield* this.#read(content, places, signal);
     }
   }
 
@@ -175,6 +178,20 @@ class HostPeer implements Peer {
     }
   }
 
+  /** A small content, if it is at the first place where it may be; undefined says nothing of the others. */
+  #atOnce(
+    content: WantedContent,
+    places: (content: Content) => Iterable<OpenContent>,
+  ): SentContent | undefined {
+    if (content.size > SMALL || content.have !== undefined) return undefined;
+    try {
+      for (const place of places(content)) return this.#whole(place, content);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+    }
+    return undefined;
+  }
+
   /** The first place that has the content: small ones are known to be good, large ones are hashed as they go out. */
   async *#read(
     content: WantedContent,
@@ -213,12 +230,7 @@ class HostPeer implements Peer {
     signal: AbortSignal | undefined,
   ): Promise<SentContent | undefined> {
     const { blake3, size, have } = content;
-    if (size <= SMALL) {
-      const whole = new Uint8Array(size);
-      if (readFully(place, 0, whole) !== size || this.#host.hashBytes(whole) !== blake3) return undefined;
-      const offset = have !== undefined && this.#isPrefix(whole, have) ? have.bytes : 0;
-      return { blake3, size, offset, chunks: once(whole.subarray(offset)) };
-    }
+    if (size <= SMALL) return this.#whole(place, content);
     const hasher = this.#host.createHasher();
     const prefix = this.#host.createHasher();
     const begun = have !== undefined && (await this.#feed([hasher, prefix], place, have.bytes, signal));
@@ -231,6 +243,13 @@ class HostPeer implements Peer {
       };
     const fresh = { hasher: this.#host.createHasher(), at: 0, signal };
     return { blake3, size, offset: 0, chunks: this.#stream(place, content, fresh) };
+  }
+
+  #whole(place: OpenContent, { blake3, size, have }: WantedContent): SentContent | undefined {
+    const whole = new Uint8Array(size);
+    if (readFully(place, 0, whole) !== size || this.#host.hashBytes(whole) !== blake3) return undefined;
+    const offset = have !== undefined && this.#isPrefix(whole, have) ? have.bytes : 0;
+    return { blake3, size, offset, chunks: new WholeChunks(whole.subarray(offset)) };
   }
 
   #isPrefix(whole: Uint8Array, have: { readonly bytes: number; readonly prefix: ContentHash }): boolean {
@@ -353,10 +372,6 @@ function readFully(from: Pick<OpenContent, 'read'>, offset: number, target: Uint
 }
 
 const EMPTY = new Uint8Array(0);
-
-async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
-  if (bytes.length > 0) yield bytes;
-}
 
 function isUnreadable(error: unknown): boolean {
   return ['EIO', 'EACCES', 'ESTALE'].includes(String((error as NodeJS.ErrnoException).code));

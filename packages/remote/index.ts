@@ -21,4 +21,5 @@ export * from './port.ts';
 export * from './ssh.ts';
 export * from './told.ts';
 export * from './verified.ts';
+export { WholeChunks } from './whole-chunks.ts';
 export * from './wire/index.ts';

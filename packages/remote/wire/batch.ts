@@ -30,7 +30,16 @@ export class Batch {
 
   /** Where to write the next `bytes`; they count when `keep` is called, in the same turn. */
   async room(bytes: number): Promise<Buffer> {
-    if (this.#length > 0 && (this.#length >= FULL || this.#length + bytes > MOST_PAYLOAD)) await this.flush();
+    for (;;) {
+      const room = this.roomNow(bytes);
+      if (room !== undefined) return room;
+      await this.flush();
+    }
+  }
+
+  /** The same at once; undefined: what is there has to be sent first. */
+  roomNow(bytes: number): Buffer | undefined {
+    if (this.#length > 0 && (this.#length >= FULL || this.#length + bytes > MOST_PAYLOAD)) return undefined;
     this.#buffer ??= this.#pool.take();
     return this.#buffer.subarray(this.#length);
   }

@@ -1,5 +1,6 @@
 import { BkError } from '@bk/core';
 import { type Content, LIMITS, type MissingContent, type SentContent, type WantedContent } from '../port.ts';
+import { WholeChunks } from '../whole-chunks.ts';
 import { nameAt, nameBytes, RECORD, RECORD_REASONS } from './content-record.ts';
 import { errorOf } from './fault.ts';
 import type { Inflow } from './flow.ts';
@@ -110,30 +111,6 @@ class RecordReader {
     if (length > this.#frame.length - at) throw violation('a record that is cut off');
     this.#at = at + length;
     return at;
-  }
-}
-
-/** A content that came in one piece. */
-class WholeChunks implements AsyncIterable<Uint8Array>, AsyncIterator<Uint8Array> {
-  #bytes: Uint8Array | undefined;
-
-  constructor(bytes: Uint8Array) {
-    this.#bytes = bytes.length === 0 ? undefined : bytes;
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-
-  async next(): Promise<IteratorResult<Uint8Array>> {
-    const value = this.#bytes;
-    this.#bytes = undefined;
-    return value === undefined ? DONE : { done: false, value };
-  }
-
-  async return(): Promise<IteratorResult<Uint8Array>> {
-    this.#bytes = undefined;
-    return DONE;
   }
 }
 

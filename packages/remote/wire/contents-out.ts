@@ -1,5 +1,6 @@
 import { BkError } from '@bk/core';
 import { LIMITS, type MissingContent, type SentContent } from '../port.ts';
+import { WholeChunks } from '../whole-chunks.ts';
 import { Batch, type Sending } from './batch.ts';
 import { nameBytes, putName, REASON_RECORDS, RECORD } from './content-record.ts';
 import { faultOf } from './fault.ts';
@@ -26,7 +27,7 @@ export async function sendRecords(
   try {
     for await (const content of contents) {
       options.onContent?.(content);
-      await sender.send(content);
+      if (!sender.sendAtOnce(content)) await sender.send(content);
     }
     await batch.flush();
   } catch (error) {
@@ -48,6 +49,22 @@ class RecordSender {
     this.#batch = batch;
     this.#named = named;
     this.#skipped = skipped;
+  }
+
+  /** Small contents that are at hand whole, as long as there is room for them. @returns false: `send` does it */
+  sendAtOnce(content: SentContent | MissingContent): boolean {
+    if ('missing' in content || !(content.chunks instanceof WholeChunks)) return false;
+    const { size, offset, chunks } = content;
+    if (offset !== 0 || size > SMALL || chunks.length !== size) return false;
+    const head = 1 + this.#nameBytes();
+    const room = this.#batch.roomNow(head + size);
+    if (room === undefined) return false;
+    this.#ordinal++;
+    room[0] = RECORD.whole;
+    if (this.#named) putName(room, 1, content);
+    room.set(chunks.take(), head);
+    this.#batch.keep(head + size);
+    return true;
   }
 
   async send(content: SentContent | MissingContent): Promise<void> {

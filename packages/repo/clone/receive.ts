@@ -1,6 +1,13 @@
 import fs from 'node:fs';
 import { BkError, type ContentHash } from '@bk/core';
-import { LIMITS, type MissingContent, type Peer, type SentContent, type WantedContent } from '@bk/remote';
+import {
+  LIMITS,
+  type MissingContent,
+  type Peer,
+  type SentContent,
+  type WantedContent,
+  WholeChunks,
+} from '@bk/remote';
 import { nodePath, OTHER_CONTENT, removeStaged } from '@bk/worktree';
 import type { Pool } from '../observe/pool.ts';
 import { type CloneFile, cannotHold, type FileCloner, type Made, NOT_HERE, RESUMED_FROM } from './files.ts';
@@ -51,7 +58,10 @@ export class Receiver {
   async run(): Promise<boolean> {
     const wanted = [...this.#files.values()].map(([file]) => this.#wanted(file!));
     try {
-      for await (const sent of this.#peer.readContents(wanted)) await this.#take(sent);
+      for await (const sent of this.#peer.readContents(wanted)) {
+        if (!this.#takeAtOnce(sent)) await this.#take(sent);
+        else if (this.#batch.isFull) await this.#write();
+      }
       await this.#write();
     } finally {
       // Nothing goes on behind the back of who cleans up.
@@ -75,6 +85,17 @@ export class Receiver {
     if ('missing' in sent) this.#lack(files, WHY[sent.missing]);
     else if (sent.size <= SMALL) await this.#takeSmall(sent, files);
     else await this.#takeLarge(sent, files);
+  }
+
+  /** What came in one piece, for one file. @returns false: `#take` does it */
+  #takeAtOnce(sent: SentContent | MissingContent): boolean {
+    if ('missing' in sent || !(sent.chunks instanceof WholeChunks)) return false;
+    const { blake3, size, chunks } = sent;
+    const files = this.#files.get(blake3);
+    // Of one that is not as long as it says, `#take` says so.
+    if (files?.length !== 1 || size > SMALL || chunks.length !== size) return false;
+    this.#batch.add(files[0]!, chunks.take());
+    return true;
   }
 
   async #takeSmall(sent: SentContent, files: readonly CloneFile[]): Promise<void> {
