@@ -11,13 +11,13 @@ import { nameOf, parentOf, type RepoPath } from './path.ts';
 export function followFolders(
   claims: Claims,
   objectsIn: (folder: RepoPath) => number,
-): (tracked: TrackedEntry) => RepoPath | undefined {
+): Record<'ofFile' | 'ofFolder', (path: RepoPath) => RepoPath | undefined> {
   const departures = countDepartures(claims);
   const votes = countVotes(claims);
   const emptied = (folder: RepoPath): boolean => objectsIn(folder) === (departures.get(folder) ?? 0);
-  return (tracked) => {
-    let rest: string = nameOf(tracked.path);
-    for (let folder = parentOf(tracked.path); emptied(folder); folder = parentOf(folder)) {
+  const ofFile = (path: RepoPath): RepoPath | undefined => {
+    let rest: string = nameOf(path);
+    for (let folder = parentOf(path); emptied(folder); folder = parentOf(folder)) {
       const target = winner(votes.get(folder));
       if (target !== undefined) return (target === '' ? rest : `${target}/${rest}`) as RepoPath;
       if (folder === '') return undefined;
@@ -25,6 +25,11 @@ export function followFolders(
     }
     return undefined;
   };
+  const ofFolder = (path: RepoPath): RepoPath | undefined => {
+    if (path === '' || !emptied(path)) return undefined;
+    return winner(votes.get(path)) ?? ofFile(path);
+  };
+  return { ofFile, ofFolder };
 }
 
 /** How many objects left each folder, wherever they went. */

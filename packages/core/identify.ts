@@ -72,12 +72,13 @@ function claimByPayload(claims: Claims, payloadOf: (tracked: TrackedEntry) => Co
   });
 }
 
-/** The same name and type in the folder to which its own was moved. */
+/** The same name and type in the folder to which its own was moved; a folder where what was in it went. */
 function claimWithFolders(claims: Claims, objectsIn: (folder: RepoPath) => number): void {
   if (claims.lost.length === 0 || claims.found.length === 0) return;
-  const follow = followFolders(claims, objectsIn);
+  const { ofFile, ofFolder } = followFolders(claims, objectsIn);
   const targets = new Map<unknown, RepoPath | undefined>();
-  for (const tracked of claims.lost) if (tracked.type !== 'dir') targets.set(tracked, follow(tracked));
+  for (const tracked of claims.lost)
+    targets.set(tracked, (tracked.type === 'dir' ? ofFolder : ofFile)(tracked.path));
   claimBy(claims, 'moved-folder', {
     rough: (entry) => ('record' in entry ? targets.get(entry) : entry.path),
     same: (a, b) => a.type === b.type,

@@ -23,7 +23,14 @@ export * from './covered.ts';
 export * from './diff.ts';
 export * from './entry.ts';
 export * from './error.ts';
-export { EMPTY_CONTENT, type Evidence, type Observed, type Occupied } from './evidence.ts';
+export {
+  EMPTY_CONTENT,
+  type Evidence,
+  hasLastingInode,
+  type Observed,
+  type Occupied,
+  sameInode,
+} from './evidence.ts';
 export * from './folder-change.ts';
 export * from './identify.ts';
 export * from './ids.ts';

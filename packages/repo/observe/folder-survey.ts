@@ -3,6 +3,7 @@ import {
   type Folders,
   foldersAbove,
   type GitId,
+  hasLastingInode,
   hasOwnRecord,
   KIND,
   nameOf,
@@ -10,6 +11,7 @@ import {
   PLAIN_FOLDER_MODE,
   parentOf,
   type RepoPath,
+  sameInode,
   type TrackedEntry,
 } from '@bk/core';
 import type { IndexDb } from '@bk/store';
@@ -42,6 +44,8 @@ export function surveyFolders(
   const outside = new Set([...surveyed.unreadable, ...observation.skipped].map(({ path }) => path));
   const holding = foldersAbove(tracked(outside, index));
   const some = index.absent.any;
+  const telling = surveyed.goneFolders.map(({ tracked }) => tracked).filter(({ record }) => saysMore(record));
+  const plain: Draft[] = [];
   for (const draft of observation.drafts.values()) {
     if (isAtOrBelow(draft.path, surveyed.held)) continue;
     const { known } = draft;
@@ -54,11 +58,36 @@ export function surveyFolders(
     const holds = (): boolean => holding.has(draft.path) || (some && index.absent.has(draft.path));
     const needed = needsRecord(draft, outside, holds) || (own !== undefined && saysMore(own.record));
     if (own !== undefined && !needed) gone.push(own);
-    if (own === undefined && needed) added.push(foundEntry(draft, 0));
-    if (own === undefined || !needed || own.mode === draft.listing.modes[0]) continue;
-    occupied.push({ tracked: own, seen: foundEntry(draft, 0) });
+    if (own === undefined) {
+      if (needed) added.push(foundEntry(draft, 0));
+      else plain.push(draft);
+      continue;
+    }
+    const seen = foundEntry(draft, 0);
+    const displaced = needed && isAnother(own, seen) && saysMore(own.record);
+    if (displaced) telling.push(own);
+    if (displaced || (needed && own.mode !== seen.mode)) occupied.push({ tracked: own, seen });
   }
+  added.push(...homesOf(telling, plain));
   return { gone, occupied, added, existence: existence(observation, index) };
+}
+
+function isAnother(own: TrackedEntry, seen: Found): boolean {
+  return hasLastingInode(own) && hasLastingInode(seen) && !sameInode(own, seen);
+}
+
+/**
+ * Folders that need no record, but may be those whose records say more and that are not at their paths any more: by
+ * their inodes, or, as files tell, new ones.
+ */
+function homesOf(telling: readonly TrackedEntry[], plain: readonly Draft[]): Found[] {
+  if (telling.length === 0) return [];
+  return plain
+    .map((draft) => ({ draft, seen: foundEntry(draft, 0) }))
+    .filter(({ draft, seen }) => {
+      return draft.known === undefined || telling.some((own) => hasLastingInode(own) && sameInode(own, seen));
+    })
+    .map(({ seen }) => seen);
 }
 
 /** Whether all that a folder has makes no tree of its own: it would be lost without a record. */
