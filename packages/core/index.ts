@@ -12,6 +12,7 @@ export * from './advance-change.ts';
 export type { FolderMoves } from './advance-folders.ts';
 export * from './advance-groups.ts';
 
+export * from './attributes.ts';
 export * from './beside.ts';
 export * from './brakes.ts';
 export * from './change.ts';

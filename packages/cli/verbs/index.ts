@@ -29,6 +29,7 @@ import { show } from './show.ts';
 import { status } from './status.ts';
 import { subset } from './subset.ts';
 import { sync } from './sync.ts';
+import { tag } from './tag.ts';
 import { verify } from './verify.ts';
 import { where } from './where.ts';
 
@@ -57,6 +58,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   where,
   copies,
   covered,
+  tag,
   check,
   reindex,
   verify,
