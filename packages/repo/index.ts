@@ -30,6 +30,7 @@ export * from './log.ts';
 export * from './ls.ts';
 export type { MergedOne, Standing } from './merge/merge-with.ts';
 export { type MergedFrom, type MergeOptions, type MergeResult, merge } from './merge.ts';
+export { type MetaFile, type MetaOptions, type MetaResult, type MetaVersion, meta } from './meta.ts';
 export * from './observe/working-records.ts';
 export type { LostMark } from './peers/lost.ts';
 export { type PushedRemote, type PushOptions, type PushResult, push } from './push.ts';

@@ -16,6 +16,7 @@ import { init } from './init.ts';
 import { log } from './log.ts';
 import { ls } from './ls.ts';
 import { merge } from './merge.ts';
+import { meta } from './meta.ts';
 import { push } from './push.ts';
 import { recover } from './recover.ts';
 import { reindex } from './reindex.ts';
@@ -58,6 +59,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   where,
   copies,
   covered,
+  meta,
   tag,
   check,
   reindex,
