@@ -70,6 +70,7 @@ describe('an edit of attributes', () => {
     [{ set: ['__proto__=x'] }, /no key/],
     [{ set: ['rating=6'] }, /from 0 to 5/],
     [{ set: ['rating=4.5'] }, /from 0 to 5/],
+    [{ set: ['atomic=yes'] }, /atomic/],
     [{ set: ['rating+=1'] }, /only tags and people/],
     [{ set: ['people=a,,b'] }, /it is empty/],
     [{ set: [`title=${'x'.repeat(1001)}`] }, /at most 1000/],

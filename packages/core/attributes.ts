@@ -5,7 +5,8 @@ import { compareNames } from './path.ts';
 
 /**
  * What a person says about a file, folder or entity (`attrs` of its record): `tags` and `people` are sets (sorted by
- * their bytes, each once), `rating` is a whole number from 0 to 5, all other keys are texts. Texts are in NFC.
+ * their bytes, each once), `rating` is a whole number from 0 to 5, `atomic` is true or not
+ * there, all other keys are texts. Texts are in NFC.
  */
 export interface AttributeEdit {
   readonly sets: readonly SetEdit[];
@@ -135,6 +136,10 @@ function attributeValue(key: string, text: string): JsonValue {
   if (key === 'rating') {
     if (/^[0-5]$/.test(text)) return Number(text);
     throw new BkError('usage', `rating=${text}: a rating is a whole number from 0 to 5`);
+  }
+  if (key === 'atomic') {
+    if (text === 'true') return true;
+    throw new BkError('usage', `atomic=${text}: it is "true", or taken away by "atomic="`);
   }
   if (SETS.has(key)) return sorted(text.split(',').map(item));
   if (isText(text, ATTRIBUTE_LIMITS.text)) return text;

@@ -22,6 +22,7 @@ export * from './conserve.ts';
 export * from './copies.ts';
 export * from './covered.ts';
 export * from './diff.ts';
+export * from './entity.ts';
 export * from './entry.ts';
 export * from './error.ts';
 export {

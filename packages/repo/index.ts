@@ -22,6 +22,7 @@ export * from './covered.ts';
 export * from './diff.ts';
 export * from './doctor.ts';
 export * from './drop.ts';
+export { type Entity, type EntityOptions, type EntityResult, entity } from './entity.ts';
 export { type FetchedPresence, type FetchedRemote, type FetchResult, fetch } from './fetch.ts';
 export * from './get.ts';
 export * from './history/revision.ts';

@@ -10,6 +10,7 @@ import { covered } from './covered.ts';
 import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
 import { drop } from './drop.ts';
+import { entity } from './entity.ts';
 import { fetch } from './fetch.ts';
 import { get } from './get.ts';
 import { init } from './init.ts';
@@ -61,6 +62,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   covered,
   meta,
   tag,
+  entity,
   check,
   reindex,
   verify,
