@@ -1,7 +1,6 @@
-import { BkError } from '@bk/core';
+import { BkError, closest } from '@bk/core';
 import yargs, { type Argv } from 'yargs';
 import type { GlobalOptions } from './session.ts';
-import { closest } from './suggest.ts';
 import type { ColorChoice } from './terminal.ts';
 import { nameOf, type Verb } from './verb.ts';
 

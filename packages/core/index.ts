@@ -64,3 +64,4 @@ export * from './select.ts';
 export * from './selector.ts';
 export * from './settle.ts';
 export * from './subset.ts';
+export { closest } from './suggest.ts';
