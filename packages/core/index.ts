@@ -5,7 +5,8 @@
  * Nouns: path (names and their encoding), ids, record (canonical JSON), listing (a directory seen), entry (tracked and
  * seen), change, commit (message and trailers), plan (steps as data), subset, presence, error. Verbs: identify (which
  * object is this file), diff, brakes (absurd results stop), advance (from one tree to another), conserve (nothing is
- * lost by a plan), copies and covered (what is counted), proof (what may be dropped), merge (three trees become one).
+ * lost by a plan), copies and covered (what is counted), proof (what may be dropped), merge (three trees become one),
+ * query (which files are asked for).
  */
 export * from './advance.ts';
 export * from './advance-change.ts';
@@ -55,6 +56,15 @@ export * from './plan.ts';
 export * from './presence.ts';
 export * from './progress.ts';
 export * from './proof.ts';
+export * from './query/facts.ts';
+export { QUERY_FIELDS } from './query/field.ts';
+export { matchesName, matchesPath } from './query/glob.ts';
+export { matchesQuery, type Surroundings } from './query/matches.ts';
+export { parseQuery } from './query/parse-query.ts';
+export { type Condition, conditionsOf, type DuplicateOf, type Query } from './query/query.ts';
+export { queryOfArguments } from './query/token.ts';
+export type { QueryClock, Range } from './query/value.ts';
+export { fold, wordsOf } from './query/words.ts';
 export * from './record.ts';
 export * from './recoverable.ts';
 export * from './release.ts';
