@@ -26,6 +26,9 @@ export { activeLeases, forgetLeases, grantLease, leasesFile, releaseLease } from
 export * from './lock.ts';
 export * from './remote-name.ts';
 export * from './safety.ts';
+export type { Left, SearchEntry } from './search-db/columns.ts';
+export type { Domain } from './search-db/plan.ts';
+export { isSearchDamage, SearchDb, type SearchRow } from './search-db/search-db.ts';
 export * from './settings.ts';
 export * from './staging.ts';
 export * from './verified.ts';
