@@ -24,6 +24,7 @@ export * from './doctor.ts';
 export * from './drop.ts';
 export { type Entity, type EntityOptions, type EntityResult, entity } from './entity.ts';
 export { type FetchedPresence, type FetchedRemote, type FetchResult, fetch } from './fetch.ts';
+export * from './find.ts';
 export * from './get.ts';
 export * from './history/revision.ts';
 export * from './init.ts';

@@ -1,23 +1,20 @@
-import fs from 'node:fs';
 import {
   BkError,
   type ContentHash,
   comparePaths,
   DIRECTORY_RECORD,
-  decodePath,
   type EntryType,
   type GitId,
   joinPath,
-  parentOf,
   parseRecord,
   type RepoPath,
   ROOT,
 } from '@bk/core';
 import { findInTree, type HistoryReader, type TreeEntry, walkTree } from '@bk/store';
-import { bytePath, LONG_PATH, nodePath, withHeldDirectory } from '@bk/worktree';
 import type { Context } from './context.ts';
 import { recordPath } from './history/differences.ts';
 import { commitOf, type Past } from './history/revision.ts';
+import { isHere } from './observe/is-here.ts';
 
 export interface LsOptions {
   /** Absent: HEAD. */
@@ -110,41 +107,6 @@ function recordRow(history: HistoryReader, blob: RepoPath, id: GitId): Row {
     mtime: mtime ?? null,
     mode,
   };
-}
-
-/** Whether something of the same type is at the path now. */
-function isHere(root: string, { path, type }: Row): boolean {
-  const bytes = bytePath(root);
-  const below = decodePath(path);
-  const stat =
-    bytes.length + below.length < LONG_PATH
-      ? lstat(`${bytes}/${below}`)
-      : lstatBelow(bytes, decodePath(parentOf(path)), below.slice(decodePath(parentOf(path)).length + 1));
-  if (stat === undefined) return false;
-  return type === 'dir' ? stat.isDirectory() : type === 'symlink' ? stat.isSymbolicLink() : stat.isFile();
-}
-
-function lstatBelow(root: string, folder: string, name: string): fs.Stats | undefined {
-  try {
-    return withHeldDirectory(root, folder, (place) => lstat(`${place}/${name}`));
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
-}
-
-function lstat(bytes: string): fs.Stats | undefined {
-  try {
-    return fs.lstatSync(nodePath(bytes), { throwIfNoEntry: false });
-  } catch (error) {
-    if (isAbsence(error)) return undefined;
-    throw error;
-  }
-}
-
-/** A folder on the way is gone, is a file now, or is a link, which is never followed. */
-function isAbsence(error: unknown): boolean {
-  return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** Of an earlier commit: whether the head still has the content; folders have none. */

@@ -12,6 +12,7 @@ import { doctor } from './doctor.ts';
 import { drop } from './drop.ts';
 import { entity } from './entity.ts';
 import { fetch } from './fetch.ts';
+import { find } from './find.ts';
 import { get } from './get.ts';
 import { init } from './init.ts';
 import { log } from './log.ts';
@@ -57,6 +58,7 @@ const VERBS_OF_REPO: readonly Verb[] = [
   subset,
   get,
   drop,
+  find,
   where,
   copies,
   covered,

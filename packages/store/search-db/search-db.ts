@@ -88,7 +88,7 @@ export class SearchDb {
     try {
       if (file !== '') fs.chmodSync(file, 0o600);
       // One transaction may bring a million rows: with a rollback journal they are written once. A log would double them.
-      db.pragma('journal_mode = TRUNCATE');
+      db.pragma('journal_mode = DELETE');
       db.pragma('cache_size = -64000');
       db.pragma('temp_store = FILE');
       const isNew = db.prepare('SELECT 1 FROM sqlite_master').get() === undefined;
@@ -121,16 +121,10 @@ export class SearchDb {
     return this.#db.prepare<[], number>('SELECT count(*) FROM files').pluck().get()!;
   }
 
-  /** From here to `commit` everything or nothing is changed. @returns false: another process is changing it */
-  begin(): boolean {
-    try {
-      this.#db.exec('BEGIN IMMEDIATE');
-    } catch (error) {
-      if (String((error as { code?: unknown }).code).startsWith('SQLITE_BUSY')) return false;
-      throw error;
-    }
+  /** From here to `commit` everything or nothing is changed. @throws SQLITE_BUSY: another process is changing it */
+  begin(): void {
+    this.#db.exec('BEGIN IMMEDIATE');
     this.#next = (this.#db.prepare<[], number | null>('SELECT max(n) FROM files').pluck().get() ?? 0) + 1;
-    return true;
   }
 
   commit(): void {

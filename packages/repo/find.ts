@@ -1,0 +1,142 @@
+import {
+  type ContentHash,
+  conditionsOf,
+  type FileFacts,
+  type GitId,
+  type JsonObject,
+  matchesQuery,
+  type ObjectId,
+  parseQuery,
+  parseRecord,
+  type Query,
+  type QueryClock,
+  type Rec,
+  type RepoPath,
+} from '@bk/core';
+import type { Domain, SearchDb, SearchRow } from '@bk/store';
+import type { Context } from './context.ts';
+import { Around, checkRepositories } from './find/surroundings.ts';
+import { withTables } from './find/tables.ts';
+import type { Repository } from './repository.ts';
+
+export interface FindOptions {
+  /** As core's parseQuery reads it. */
+  readonly query: string;
+  /** Also every version that any commit ever had. */
+  readonly allHistory?: boolean;
+  /** With what was read from the contents: then each file's record is read. */
+  readonly media?: boolean;
+}
+
+export interface FoundFile {
+  readonly path: RepoPath;
+  readonly type: 'file' | 'symlink';
+  readonly id: ObjectId;
+  readonly blake3: ContentHash;
+  /** Bytes. */
+  readonly size: number;
+  /** It is in the folder now; of an earlier version, its content is. */
+  readonly present: boolean;
+  readonly media?: JsonObject;
+  /** Hash of what is in the media file without its tags, if that was read. */
+  readonly payload?: ContentHash;
+  /** The commit that has this version no more; absent: the head has it. */
+  readonly deletedIn?: GitId;
+}
+
+export interface FindResult {
+  /** In byte order of their paths; of one path the newest version first. */
+  readonly files: readonly FoundFile[];
+}
+
+/**
+ * Files of the head that a query asks for, present or not; deleted ones too if it asks whether they are (`is:deleted`).
+ * Brings the tables for searching up to date first.
+ * @throws BkError 'usage' for a query that cannot be understood
+ */
+export async function find(
+  repo: Repository,
+  { query: text, allHistory = false, media = false }: FindOptions,
+  context: Context,
+): Promise<FindResult> {
+  const query = parseQuery(text, clockOf(context));
+  checkRepositories(repo, query);
+  const { head } = repo;
+  if (head === undefined) return { files: [] };
+  const domain = domainOf(query, allHistory);
+  return withTables(repo, { head, past: domain !== 'head' }, context, (search) => {
+    const { rows, rest } = search.find(query, domain);
+    return { files: answers(repo, { rows: [...rows], rest, search, media }, context) };
+  });
+}
+
+function domainOf(query: Query, allHistory: boolean): Domain {
+  if (allHistory) return 'all';
+  return [...conditionsOf(query)].some(({ is }) => is === 'deleted') ? 'deleted' : 'head';
+}
+
+interface Candidates {
+  readonly rows: readonly SearchRow[];
+  readonly rest: Query | undefined;
+  readonly search: SearchDb;
+  readonly media: boolean;
+}
+
+function answers(repo: Repository, { rows, rest, search, media }: Candidates, context: Context): FoundFile[] {
+  const around = new Around(repo, search, rows, context);
+  const files: FoundFile[] = [];
+  for (const row of rows) {
+    const facts = new RowFacts(repo, row);
+    if (rest !== undefined && !matchesQuery(rest, facts, around)) continue;
+    const { path, type, id, blake3, size, leftIn } = row;
+    const record = media ? facts.record : undefined;
+    files.push({
+      ...{ path, type, id, blake3, size, present: around.isPresent(row) },
+      ...(record?.media && { media: record.media }),
+      ...(record?.hashes?.['payload'] && { payload: record.hashes['payload'] }),
+      ...(leftIn !== undefined && { deletedIn: leftIn }),
+    });
+  }
+  return files;
+}
+
+/** A row with its record, which is read only when something is asked that the row does not say. */
+class RowFacts implements FileFacts {
+  readonly path: RepoPath;
+  readonly type: 'file' | 'symlink';
+  readonly id: ObjectId;
+  readonly blake3: ContentHash;
+  readonly size: number;
+  readonly deleted: boolean;
+  readonly leftIn: GitId | undefined;
+  readonly #history: Repository['history'];
+  readonly #row: SearchRow;
+  #record: Rec | undefined;
+
+  constructor({ history }: Repository, row: SearchRow) {
+    this.#history = history;
+    this.#row = row;
+    this.path = row.path;
+    this.type = row.type;
+    this.id = row.id;
+    this.blake3 = row.blake3;
+    this.size = row.size;
+    this.deleted = row.deleted;
+    this.leftIn = row.leftIn;
+  }
+
+  get record(): Rec {
+    this.#record ??= parseRecord(this.#history.readBlobText(this.#row.record));
+    return this.#record;
+  }
+
+  get entity(): Rec | undefined {
+    const { entity } = this.#row;
+    return entity === undefined ? undefined : parseRecord(this.#history.readBlobText(entity));
+  }
+}
+
+/** Days begin when they do here. */
+function clockOf({ nowMs }: Pick<Context, 'nowMs'>): QueryClock {
+  return { ms: nowMs(), offsetMinutes: (ms) => -new Date(ms).getTimezoneOffset() };
+}
