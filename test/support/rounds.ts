@@ -315,8 +315,8 @@ interface DoubleRound {
 /** So many first kills, spread over all calls, and the calls of the next command that the second one comes before. */
 const FIRST_KILLS = 3;
 const SECOND_KILLS = [1, 3, 7];
-/** With BK_SWEEP=all: many more, by hand. */
-const MANY = { first: 40, second: [1, 2, 3, 5, 8, 12, 17, 23, 30, 38, 47, 57] };
+/** With BK_SWEEP=all, by hand: before every call, and again before one of these, each in its turn. */
+const IN_TURN = [1, 2, 3, 5, 8, 12, 17, 23, 30, 38, 47, 57];
 
 /** Killed, and killed again while the next command goes on or rolls back. */
 export function doubleRounds(
@@ -324,11 +324,11 @@ export function doubleRounds(
   firstKills = FIRST_KILLS,
   secondKills = SECOND_KILLS,
 ): DoubleRound[] {
-  const all = process.env['BK_SWEEP'] === 'all';
-  const [first, second] = all ? [MANY.first, MANY.second] : [firstKills, secondKills];
+  if (process.env['BK_SWEEP'] === 'all')
+    return stage.ops.map(({ n }) => doubleRound(stage, n, IN_TURN[n % IN_TURN.length] ?? 1));
   return stratified(stage.ops, 60)
-    .filter((_, i, { length }) => i % Math.ceil(length / first) === 1)
-    .flatMap((n) => second.map((m) => doubleRound(stage, n, m)));
+    .filter((_, i, { length }) => i % Math.ceil(length / firstKills) === 1)
+    .flatMap((n) => secondKills.map((m) => doubleRound(stage, n, m)));
 }
 
 /** Killed before call n, and the next command again before its call m. */
