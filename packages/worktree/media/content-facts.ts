@@ -24,13 +24,13 @@ let buffer = Buffer.alloc(0);
  * @param expected the size that the caller will check afterwards
  */
 export function readContent(fd: number, expected: number, onBytes?: (bytes: number) => void): ContentRead {
-  const start = fill(fd, { from: 0, to: Math.min(expected + 1, CHUNK) }, onBytes);
+  const start = fill(fd, { from: 0, to: Math.min(expected + 1, CHUNK), expected }, onBytes);
   const isMedia = beginsAsMedia(buffer.subarray(0, start), expected);
   const isAll = start <= expected && start < CHUNK;
   if (!isMedia && isAll) return { hash: hashBytes(buffer.subarray(0, start)), size: start };
   if (!isMedia || expected > WHOLE) return readInPasses(fd, { start, expected, isMedia }, onBytes);
   if (!isAll) onBytes?.(start);
-  const size = isAll ? start : fill(fd, { from: start, to: expected + 1 }, onBytes);
+  const size = isAll ? start : fill(fd, { from: start, to: expected + 1, expected }, onBytes);
   const bytes = buffer.subarray(0, size);
   const hash = hashBytes(bytes);
   // Its size is not the one that was seen: the hash will not count either.
@@ -42,10 +42,10 @@ export function readContent(fd: number, expected: number, onBytes?: (bytes: numb
   return { hash, size, facts: { media, ...(payload && { payload: hashPayload(source, payload) }) } };
 }
 
-/** Reads into the buffer at the same places. @returns up to where there are bytes */
+/** Reads into the buffer at the same places; what is as long as expected is not asked for more. @returns up to where there are bytes */
 function fill(
   fd: number,
-  { from, to }: { readonly from: number; readonly to: number },
+  { from, to, expected }: { readonly from: number; readonly to: number; readonly expected: number },
   onBytes?: (bytes: number) => void,
 ): number {
   if (buffer.length < to) {
@@ -54,7 +54,7 @@ function fill(
     buffer = larger;
   }
   let at = from;
-  while (at < to) {
+  while (at < to && at !== expected) {
     const read = fs.readSync(fd, buffer, at, Math.min(CHUNK, to - at), at);
     if (read === 0) break;
     at += read;
