@@ -4,8 +4,8 @@ import { defineConfig } from 'vitest/config';
 /** Two projects: `unit` is what `npm run check` runs (packages, borders); `whole` runs bk itself on real folders. */
 export default defineConfig({
   test: {
-    // The sweeps run one bk after the other, so each file needs a core; by itself vitest leaves one idle.
-    maxWorkers: Math.min(4, os.availableParallelism()),
+    // The sweeps run one bk after the other and mount between: one file more than there are cores keeps all of them busy.
+    maxWorkers: Math.min(4, os.availableParallelism() + 1),
     projects: [
       {
         test: {

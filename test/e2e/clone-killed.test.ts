@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 import { expect, test } from 'vitest';
 import { manyFiles } from '../../fixtures/many-files.ts';
 import { smallTree } from '../../fixtures/small-tree.ts';
@@ -9,7 +10,8 @@ import { fsckProblems } from '../support/history.ts';
 import { differences, snapshot } from '../support/snapshot.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
-const MOMENTS = 30;
+/** BK_SWEEP=all: 30, by hand. */
+const MOMENTS = process.env['BK_SWEEP'] === 'all' ? 30 : 10;
 
 /** Kills a clone after so long. @returns whether it was still at work */
 async function killedAfter(ms: number, args: readonly string[]): Promise<boolean> {
