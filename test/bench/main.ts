@@ -16,13 +16,14 @@ import { type Options, readOptions, USAGE } from './options.ts';
 import { photoBytes, photos } from './photos.ts';
 import { asJson, missed, nameOf, table } from './report.ts';
 import type { Outcome } from './row.ts';
+import { searches } from './searches.ts';
 import { smallFiles } from './small-files.ts';
 import { openSpace } from './space.ts';
 import { ssh } from './ssh.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, photos, cards, smallFiles, clones, ssh, merges];
+const GROUPS: readonly Group[] = [startUp, largeFiles, photos, cards, smallFiles, clones, ssh, merges, searches];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));

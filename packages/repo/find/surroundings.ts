@@ -27,7 +27,7 @@ export class Around implements Surroundings {
   readonly #context: Pick<Context, 'nowMs'>;
   #places: ((blake3: ContentHash) => readonly Place[]) | undefined;
   #living: ReadonlySet<ContentHash> | undefined;
-  readonly #names: ReadonlyMap<string, ReadonlySet<string>>;
+  #names: ReadonlyMap<string, ReadonlySet<string>> | undefined;
 
   constructor(
     repo: Repository,
@@ -39,7 +39,6 @@ export class Around implements Surroundings {
     this.#search = search;
     this.#rows = rows;
     this.#context = context;
-    this.#names = namesOf(repo);
   }
 
   /** At its path or, of a version that left, its content anywhere in the folder. */
@@ -56,6 +55,7 @@ export class Around implements Surroundings {
   }
 
   isOn(repository: string, { blake3 }: FileFacts): boolean {
+    this.#names ??= namesOf(this.#repo);
     const ids = this.#names.get(repository);
     return this.#placesOf(blake3).some((place) => ids?.has(place.repository));
   }
@@ -72,9 +72,10 @@ export class Around implements Surroundings {
 
 /** @throws BkError 'usage' if the query names a repository that nobody knows */
 export function checkRepositories(repo: Repository, query: Query): void {
+  let known: ReturnType<typeof namesOf> | undefined;
   for (const condition of conditionsOf(query)) {
     if (condition.is !== 'on') continue;
-    const known = namesOf(repo);
+    known ??= namesOf(repo);
     if (known.has(condition.repository)) continue;
     const names = [...known.keys()].filter((name) => !/^[0-9a-f-]{36}$/.test(name));
     const near = closest(condition.repository, names);

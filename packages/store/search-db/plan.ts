@@ -7,6 +7,11 @@ export interface Sql {
   readonly values: readonly (string | number | Buffer)[];
 }
 
+/** Rows with these words, as FTS5 is asked (absent: all), of which `Sql` holds. */
+interface Part extends Sql {
+  readonly match?: string;
+}
+
 /** What SQLite finds, which is all that the query asks for and perhaps more; `rest` is what has to be asked of each. */
 export interface Plan {
   readonly where: Sql;
@@ -15,39 +20,71 @@ export interface Plan {
 
 /** Of a row `f` of the files. NULL never comes out of it, so that NOT means what it says. */
 export function planOf(query: Query): Plan {
-  if (query.is === 'all') {
-    const plans = query.of.map(planOf);
-    const rests = plans.flatMap(({ rest }) => (rest === undefined ? [] : [rest]));
-    const where = joined(plans, 'AND');
-    if (rests.length === 0) return { where, rest: undefined };
-    return { where, rest: rests.length === 1 ? rests[0] : { is: 'all', of: rests } };
-  }
-  if (query.is === 'any') {
-    const plans = query.of.map(planOf);
-    const isExact = plans.every(({ rest }) => rest === undefined);
-    return { where: joined(plans, 'OR'), rest: isExact ? undefined : query };
-  }
-  if (query.is === 'not') {
-    const { where, rest } = planOf(query.of);
-    if (rest !== undefined) return { where: ALWAYS, rest: query };
-    return { where: { text: `NOT ${where.text}`, values: where.values }, rest: undefined };
-  }
-  const where = conditionSql(query);
-  return where === undefined ? { where: superset(query), rest: query } : { where, rest: undefined };
+  const { part, rest } = partOf(query);
+  return { where: whole(part), rest };
 }
 
-const ALWAYS: Sql = { text: 'TRUE', values: [] };
-const NEVER: Sql = { text: 'FALSE', values: [] };
+interface Partial {
+  readonly part: Part;
+  readonly rest: Query | undefined;
+}
 
-function joined(plans: readonly Plan[], word: 'AND' | 'OR'): Sql {
+function partOf(query: Query): Partial {
+  if (query.is === 'all') {
+    const parts = query.of.map(partOf);
+    const rests = parts.flatMap(({ rest }) => (rest === undefined ? [] : [rest]));
+    const part = both(parts.map((one) => one.part));
+    if (rests.length === 0) return { part, rest: undefined };
+    return { part, rest: rests.length === 1 ? rests[0] : { is: 'all', of: rests } };
+  }
+  if (query.is === 'any') {
+    const parts = query.of.map(partOf);
+    const isExact = parts.every(({ rest }) => rest === undefined);
+    return { part: either(parts.map((one) => one.part)), rest: isExact ? undefined : query };
+  }
+  if (query.is === 'not') {
+    const { part, rest } = partOf(query.of);
+    if (rest !== undefined) return { part: ALWAYS, rest: query };
+    const { text, values } = whole(part);
+    return { part: { text: `NOT ${text}`, values }, rest: undefined };
+  }
+  const part = conditionSql(query);
+  return part === undefined ? { part: superset(query), rest: query } : { part, rest: undefined };
+}
+
+const ALWAYS: Part = { text: 'TRUE', values: [] };
+const NEVER: Part = { text: 'FALSE', values: [] };
+
+/** All words are looked up at once: FTS5 goes by the rarest. */
+function both(parts: readonly Part[]): Part {
+  const matches = parts.flatMap(({ match }) => (match === undefined ? [] : [`(${match})`]));
+  const others = parts.filter(({ text }) => text !== 'TRUE');
   return {
-    text: `(${plans.map(({ where }) => where.text).join(` ${word} `)})`,
-    values: plans.flatMap(({ where }) => where.values),
+    text: others.length === 0 ? 'TRUE' : `(${others.map(({ text }) => text).join(' AND ')})`,
+    values: others.flatMap(({ values }) => values),
+    ...(matches.length > 0 && { match: matches.join(' AND ') }),
   };
 }
 
+function either(parts: readonly Part[]): Part {
+  if (parts.every(({ match, text }) => match !== undefined && text === 'TRUE'))
+    return { ...ALWAYS, match: parts.map(({ match }) => `(${match})`).join(' OR ') };
+  const wholes = parts.map(whole);
+  return {
+    text: `(${wholes.map(({ text }) => text).join(' OR ')})`,
+    values: wholes.flatMap(({ values }) => values),
+  };
+}
+
+/** What can be looked up goes before what has to be compared with every row. */
+function whole({ match, text, values }: Part): Sql {
+  if (match === undefined) return { text, values };
+  const found = 'f.n IN (SELECT rowid FROM words WHERE words MATCH ?)';
+  return { text: text === 'TRUE' ? found : `(${found} AND ${text})`, values: [match, ...values] };
+}
+
 /** Undefined: not in the tables. */
-function conditionSql(query: Condition): Sql | undefined {
+function conditionSql(query: Condition): Part | undefined {
   switch (query.is) {
     case 'words':
       return matching(phrase(query.field, query.words, query.prefix));
@@ -83,7 +120,7 @@ function conditionSql(query: Condition): Sql | undefined {
 }
 
 /** What is not in the tables leaves its marks there. */
-function superset(query: Condition): Sql {
+function superset(query: Condition): Part {
   if (query.is !== 'attribute' || ['title', 'tags', 'people', 'rating'].includes(query.key)) return ALWAYS;
   return matching(phrase('text', query.words, query.prefix));
 }
@@ -119,8 +156,8 @@ function sql(text: string, ...values: (string | number | Buffer)[]): Sql {
   return { text, values };
 }
 
-function matching(match: string): Sql {
-  return sql('f.n IN (SELECT rowid FROM words WHERE words MATCH ?)', match);
+function matching(match: string): Part {
+  return { ...ALWAYS, match };
 }
 
 /** Words have no characters that mean something in a phrase. */
@@ -128,11 +165,8 @@ function phrase(field: string | undefined, words: readonly string[], prefix: boo
   return `${field === undefined ? '' : `${field} : `}"${words.join(' ')}"${prefix ? ' *' : ''}`;
 }
 
-/** What can be looked up goes before what has to be compared with every row. */
-function withWords(match: readonly string[], condition: Sql): Sql {
-  if (match.length === 0) return condition;
-  const found = matching(match.join(' AND '));
-  return { text: `(${found.text} AND ${condition.text})`, values: [...found.values, ...condition.values] };
+function withWords(match: readonly string[], condition: Sql): Part {
+  return match.length === 0 ? condition : { ...condition, match: match.join(' AND ') };
 }
 
 /** Words that every name has which fits a pattern: those that a wildcard can neither begin nor, but for the last, end. */
@@ -180,7 +214,7 @@ function inRange(column: string, { from, above, to, below }: Range): Sql {
 /** Where the dashes of an id are. */
 const DASHES = [8, 13, 18, 23];
 
-function idRange(prefix: string): Sql {
+function idRange(prefix: string): Part {
   if ([...prefix].some((char, i) => (char === '-') !== DASHES.includes(i))) return NEVER;
   const digits = prefix.replaceAll('-', '');
   return between('id', idBytes(digits.padEnd(32, '0')), idBytes(digits.padEnd(32, 'f')));

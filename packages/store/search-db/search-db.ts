@@ -33,6 +33,8 @@ import { DELETED, DOMAINS, type Domain, planOf } from './plan.ts';
 /** Of the tables and of what is put into them: with another one they are made anew. */
 const FORMAT = '1';
 const WAIT_MS = 1_000;
+/** Bytes. */
+const WORDS_AT_ONCE = 32 * 1024 * 1024;
 
 /** A version of a file that SQLite found. */
 export interface SearchRow {
@@ -254,6 +256,8 @@ export function isSearchDamage(error: unknown): boolean {
 function makeTables(db: Database.Database): void {
   if (db.prepare('SELECT 1 FROM sqlite_master').get() !== undefined) return; // another process was first
   db.exec(SCHEMA);
+  // Words of many rows at once are put together in memory before they are merged on the disk.
+  db.exec(`INSERT INTO words (words, rank) VALUES ('hashsize', ${WORDS_AT_ONCE})`);
   for (const text of INDEXES) db.exec(text);
   db.prepare(`INSERT INTO meta VALUES ('format', ?)`).run(FORMAT);
 }
