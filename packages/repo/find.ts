@@ -13,7 +13,7 @@ import {
   type Rec,
   type RepoPath,
 } from '@bk/core';
-import type { Domain, SearchDb, SearchRow } from '@bk/store';
+import type { Domain, SearchRow } from '@bk/store';
 import type { Context } from './context.ts';
 import { Around, checkRepositories } from './find/surroundings.ts';
 import { withTables } from './find/tables.ts';
@@ -66,7 +66,10 @@ export async function find(
   const domain = domainOf(query, allHistory);
   return withTables(repo, { head, past: domain !== 'head' }, context, (search) => {
     const { rows, rest } = search.find(query, domain);
-    return { files: answers(repo, { rows: [...rows], rest, search, media }, context) };
+    // What is asked of the disks is asked about all rows at once; else a million of them need not be there together.
+    const listed = rest === undefined && domain === 'head' ? undefined : [...rows];
+    const around = new Around(repo, search, listed ?? [], context);
+    return { files: answers(repo, { rows: listed ?? rows, rest, media }, around) };
   });
 }
 
@@ -76,20 +79,17 @@ function domainOf(query: Query, allHistory: boolean): Domain {
 }
 
 interface Candidates {
-  readonly rows: readonly SearchRow[];
+  readonly rows: Iterable<SearchRow>;
   readonly rest: Query | undefined;
-  readonly search: SearchDb;
   readonly media: boolean;
 }
 
-function answers(repo: Repository, { rows, rest, search, media }: Candidates, context: Context): FoundFile[] {
-  const around = new Around(repo, search, rows, context);
+function answers(repo: Repository, { rows, rest, media }: Candidates, around: Around): FoundFile[] {
   const files: FoundFile[] = [];
   for (const row of rows) {
-    const facts = new RowFacts(repo, row);
-    if (rest !== undefined && !matchesQuery(rest, facts, around)) continue;
+    if (rest !== undefined && !matchesQuery(rest, new RowFacts(repo, row), around)) continue;
     const { path, type, id, blake3, size, leftIn } = row;
-    const record = media ? facts.record : undefined;
+    const record = media ? parseRecord(repo.history.readBlobText(row.record)) : undefined;
     files.push({
       ...{ path, type, id, blake3, size, present: around.isPresent(row) },
       ...(record?.media && { media: record.media }),

@@ -52,6 +52,7 @@ export interface SearchRow {
 }
 
 export interface Found {
+  /** Made as they are asked for, once; nothing can be written meanwhile. */
   readonly rows: Iterable<SearchRow>;
   /** What each row has to be asked besides. */
   readonly rest: Query | undefined;
@@ -213,7 +214,7 @@ export class SearchDb {
          ORDER BY +f.path, f.left_order IS NOT NULL, f.left_order DESC, f.n`,
       )
       .raw();
-    return { rows: statement.all(...where.values).map(rowOf), rest };
+    return { rows: rowsOf(statement.iterate(...where.values)), rest };
   }
 
   /** Whether another file of the head has the same content, or the same media in it. */
@@ -273,6 +274,10 @@ function defineFunctions(db: Database.Database): void {
     { deterministic: true },
     fits(matchesPath, (path) => path),
   );
+}
+
+function* rowsOf(stored: Iterable<Stored>): Generator<SearchRow> {
+  for (const row of stored) yield rowOf(row);
 }
 
 function rowOf([path, record, type, id, blake3, size, entity, leftIn, deleted]: Stored): SearchRow {
