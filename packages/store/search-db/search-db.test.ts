@@ -137,6 +137,17 @@ describe('what is found', () => {
   });
 });
 
+test('who stops in the middle of the rows can go on with the tables', () => {
+  using db = closing(filled([factsOf({ path: 'a' }), factsOf({ path: 'b', number: 2 })], true));
+  for (const row of db.search.find(parseQuery('*', CLOCK), 'head').rows) {
+    expect(row.path).toBe('a');
+    expect(db.search.isDuplicate('exact', factsOf({ path: 'a' }).record)).toBe(true);
+    break;
+  }
+  db.search.begin();
+  db.search.rollback();
+});
+
 test('of what left the head the last version of each object is deleted, and nothing that lives on', () => {
   const version = (at: string, number: number, more: Given = {}) => factsOf({ path: at, number, ...more });
   using db = closing(filled([], true));

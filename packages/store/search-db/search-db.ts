@@ -214,7 +214,7 @@ export class SearchDb {
          ORDER BY +f.path, f.left_order IS NOT NULL, f.left_order DESC, f.n`,
       )
       .raw();
-    return { rows: rowsOf(statement.iterate(...where.values)), rest };
+    return { rows: rowsOf(() => statement.iterate(...where.values)), rest };
   }
 
   /** Whether another file of the head has the same content, or the same media in it. */
@@ -276,8 +276,9 @@ function defineFunctions(db: Database.Database): void {
   );
 }
 
-function* rowsOf(stored: Iterable<Stored>): Generator<SearchRow> {
-  for (const row of stored) yield rowOf(row);
+/** The database is asked when the first row is. */
+function* rowsOf(ask: () => Iterable<Stored>): Generator<SearchRow> {
+  for (const row of ask()) yield rowOf(row);
 }
 
 function rowOf([path, record, type, id, blake3, size, entity, leftIn, deleted]: Stored): SearchRow {
