@@ -43,8 +43,8 @@ export async function fillHead(filling: Filling, head: GitId): Promise<void> {
     await fillDifferences(filling, history.readCommit(search.head).tree, tree);
   } else {
     search.clear();
-    await putAll(filling, entriesBelow(history, { folder: ROOT, tree, entity: undefined }));
-    search.makeIndexes();
+    const files = await putAll(filling, entriesBelow(history, { folder: ROOT, tree, entity: undefined }));
+    for (const _ of search.makeIndexes()) await turn(filling.report, files);
   }
   search.stands({ head });
 }
@@ -109,12 +109,13 @@ async function fillFolder(filling: Filling, folder: RepoPath, root: GitId): Prom
   await putAll(filling, entriesBelow(history, { folder, tree: tree.id, entity }));
 }
 
-async function putAll({ search, report }: Filling, entries: Iterable<SearchEntry>): Promise<void> {
+async function putAll({ search, report }: Filling, entries: Iterable<SearchEntry>): Promise<number> {
   let files = 0;
   for (const entry of entries) {
     search.put(entry);
     if (++files % TURN === 0) await turn(report, files);
   }
+  return files;
 }
 
 async function turn(report: Report, files: number): Promise<void> {

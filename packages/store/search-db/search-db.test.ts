@@ -53,7 +53,7 @@ function filled(files: readonly FileFacts[], indexed: boolean): SearchDb {
   files.forEach(({ path, record, entity }, i) => {
     db.put({ path, record, blob: blobOf(i), ...(entity && { entity, entityBlob: COMMIT }) });
   });
-  if (indexed) db.makeIndexes();
+  if (indexed) for (const _ of db.makeIndexes());
   db.commit();
   return db;
 }

@@ -89,13 +89,15 @@ export class SearchDb {
   static open(file: string): SearchDb {
     const db = new Database(file, { timeout: WAIT_MS });
     try {
-      if (file !== '') fs.chmodSync(file, 0o600);
       // One transaction may bring a million rows: with a rollback journal they are written once. A log would double them.
       db.pragma('journal_mode = DELETE');
       db.pragma('cache_size = -64000');
       db.pragma('temp_store = FILE');
       const isNew = db.prepare('SELECT 1 FROM sqlite_master').get() === undefined;
-      if (isNew) db.transaction(() => makeTables(db)).immediate();
+      if (isNew) {
+        if (file !== '') fs.chmodSync(file, 0o600);
+        db.transaction(() => makeTables(db)).immediate();
+      }
       const format = db.prepare<[], string>(`SELECT value FROM meta WHERE key = 'format'`).pluck().get();
       if (format !== FORMAT) throw new SearchDamaged(`format ${format}`);
       defineFunctions(db);
@@ -146,10 +148,11 @@ export class SearchDb {
     this.#next = 1;
   }
 
-  makeIndexes(): void {
-    for (const text of INDEXES) this.#db.exec(text.replace('INDEX', 'INDEX IF NOT EXISTS'));
+  /** One after another as they are asked for, since each takes a while. */
+  *makeIndexes(): Generator<void> {
+    for (const text of INDEXES) yield void this.#db.exec(text.replace('INDEX', 'INDEX IF NOT EXISTS'));
     this.#db.pragma('analysis_limit = 1000');
-    this.#db.exec('ANALYZE');
+    yield void this.#db.exec('ANALYZE');
   }
 
   put(entry: SearchEntry, left?: Left): void {
