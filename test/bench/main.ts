@@ -23,7 +23,17 @@ import { ssh } from './ssh.ts';
 import { startUp } from './start-up.ts';
 
 const ROOT = path.resolve(import.meta.dirname, '../..');
-const GROUPS: readonly Group[] = [startUp, largeFiles, photos, cards, smallFiles, clones, ssh, merges, searches];
+const GROUPS: readonly Group[] = [
+  startUp,
+  largeFiles,
+  photos,
+  cards,
+  smallFiles,
+  clones,
+  ssh,
+  merges,
+  searches,
+];
 
 function main(): number {
   const options = readOptions(process.argv.slice(2));
