@@ -56,6 +56,7 @@ export * from './status.ts';
 export { type SubsetFiles, type SubsetOptions, type SubsetResult, subset } from './subset.ts';
 export { type SyncedRemote, type SyncOptions, type SyncResult, sync } from './sync.ts';
 export { type Tagged, type TagOptions, type TagResult, tag } from './tag.ts';
+export { type ExportResult, exportXmp, importXmp, type TagXmpOptions } from './tag-xmp.ts';
 export * from './verify.ts';
 export {
   type WhereCopy,

@@ -12,6 +12,8 @@ export * from './copy-staging.ts';
 export * from './hash.ts';
 export * from './ignore.ts';
 export * from './long-path.ts';
+export * from './media/said.ts';
+export * from './media/sidecar.ts';
 export * from './mtimes.ts';
 export { type Native, native } from './native.ts';
 export * from './node-path.ts';

@@ -45,6 +45,20 @@ export class LiveTree {
     });
   }
 
+  /** Undefined: there is no file that can be read. */
+  withFile<T>(path: RepoPath, read: (fd: number, size: number) => T): T | undefined {
+    return this.#at(path, (folder, name) => {
+      const stat = this.#tree.look(folder, name);
+      if (!stat?.isFile()) return undefined;
+      const fd = this.#tree.openFile(folder, name);
+      try {
+        return read(fd, Number(stat.size));
+      } finally {
+        fs.closeSync(fd);
+      }
+    });
+  }
+
   /** For core: the content only of what has one of the sizes that matter. */
   live(path: RepoPath, sizes: ReadonlySet<number>): Live | undefined {
     const stat = this.stat(path);

@@ -12,12 +12,24 @@ const NAMESPACES: Readonly<Record<string, string>> = {
   'http://ns.adobe.com/exif/1.0/aux/': 'aux',
   'http://cipa.jp/exif/1.0/': 'exifEX',
   'http://ns.adobe.com/tiff/1.0/': 'tiff',
+  'http://iptc.org/std/Iptc4xmpExt/2008-02-29/': 'Iptc4xmpExt',
 };
 
 type Properties = ReadonlyMap<string, readonly string[]>;
 
 /** The facts of an XMP packet; undefined if it is none. */
 export function xmpBlock(bytes: Buffer): MediaFacts | undefined {
+  const found = propertiesOf(bytes);
+  return found === undefined ? undefined : factsOf(found);
+}
+
+/** Who is on a picture, as an XMP packet says. */
+export function xmpPeople(bytes: Buffer): readonly string[] {
+  return nonEmptyList(propertiesOf(bytes)?.get('Iptc4xmpExt:PersonInImage')) ?? [];
+}
+
+/** Undefined: it is no packet, or says nothing. */
+function propertiesOf(bytes: Buffer): Properties | undefined {
   const root = parseXml(xmlText(bytes), NAMESPACES);
   if (root === undefined) return undefined;
   const found = new Map<string, readonly string[]>();
@@ -27,7 +39,7 @@ export function xmpBlock(bytes: Buffer): MediaFacts | undefined {
       if (!found.has(child.name)) found.set(child.name, valuesOf(child));
     }
   }
-  return found.size === 0 ? undefined : factsOf(found);
+  return found.size === 0 ? undefined : found;
 }
 
 function xmlText(bytes: Buffer): string {
