@@ -16,6 +16,7 @@ import { type AsRecorded, Checking } from './drop/check.ts';
 import { Claimants, inodeOf, releaseContent } from './drop/net.ts';
 import { type ProofPorts, type Proven, proveElsewhere } from './drop/proof.ts';
 import { Removal } from './drop/removal.ts';
+import { entityFinder, type Widened, widenToEntities } from './observe/head-entities.ts';
 import {
   contentOfEntry,
   type HeadEntry,
@@ -40,6 +41,8 @@ export interface DropResult {
   readonly refused: readonly { readonly path: RepoPath; readonly reason: string }[];
   /** Of the files in `done`. */
   readonly bytes: number;
+  /** Entities that were meant as a whole, though only a part was named; absent: none. */
+  readonly whole?: readonly { readonly path: RepoPath }[];
 }
 
 /**
@@ -90,6 +93,8 @@ class Dropping {
   readonly #net: SafetyNet;
   /** Files that were gone before: an interrupted run may have left their folders. */
   readonly #emptied = new Set<RepoPath>();
+  readonly #find: (path: RepoPath) => RepoPath | undefined;
+  readonly #widened: Widened;
   readonly #done: { path: RepoPath; size: number }[] = [];
   readonly #refused: { path: RepoPath; reason: string }[] = [];
 
@@ -99,6 +104,11 @@ class Dropping {
     this.#context = context;
     this.#checking = new Checking(repo.layout);
     this.#net = new SafetyNet(repo.layout);
+    this.#find = entityFinder(repo);
+    const unknown = unknownPaths(repo, options.paths);
+    for (const path of unknown) this.#refuse(path, 'the last commit has no such file or folder');
+    const known = options.paths.filter((path) => !unknown.includes(path));
+    this.#widened = widenToEntities(known, this.#find);
   }
 
   close(): void {
@@ -106,9 +116,7 @@ class Dropping {
   }
 
   async run(ports: ProofPorts): Promise<DropResult> {
-    const { paths, copies } = this.#options;
-    for (const path of unknownPaths(this.#repo, paths))
-      this.#refuse(path, 'the last commit has no such file or folder');
+    const { copies } = this.#options;
     const groups = this.#groups();
     const claimants = new Claimants(this.#repo, new Set(groups.keys()));
     const toProve = [...groups.values()].filter((group) => !this.#stays(group, claimants));
@@ -135,7 +143,9 @@ class Dropping {
   #result(): DropResult {
     const done = this.#done.sort((a, b) => comparePaths(a.path, b.path));
     const refused = this.#refused.sort((a, b) => comparePaths(a.path, b.path));
-    return { done, refused, bytes: done.reduce((sum, { size }) => sum + size, 0) };
+    const whole = this.#widened.whole.map((path) => ({ path }));
+    const bytes = done.reduce((sum, { size }) => sum + size, 0);
+    return { done, refused, bytes, ...(whole.length > 0 && { whole }) };
   }
 
   #refuse(path: RepoPath, reason: string): void {
@@ -159,7 +169,7 @@ class Dropping {
       groups.set(blake3, group);
       return group;
     };
-    for (const entry of [...headEntries(this.#repo, this.#options.paths)]) {
+    for (const entry of [...headEntries(this.#repo, this.#widened.paths)]) {
       if (isAbsentEntry(entry) && !this.#checking.isThere(entry.path)) {
         this.#emptied.add(entry.path);
         const isLeft = this.#net.lookup(contentOfEntry(entry)).length > 0;
@@ -183,7 +193,7 @@ class Dropping {
 
   /** Links and empty files need no proof, but do not go alone where all that was asked for besides has to stay. */
   #allowed(groups: readonly Group[], proven: Proven): readonly Group[] {
-    const allowed = groups.filter((group) => this.#isAllowed(group, proven));
+    const allowed = this.#uncut(groups.filter((group) => this.#isAllowed(group, proven)));
     const weighs = ({ content, candidates }: Group) => candidates.length > 0 && !isHeldByHistory(content);
     if (!groups.some(weighs) || allowed.some(weighs)) return allowed;
     for (const { content, candidates } of allowed)
@@ -191,6 +201,22 @@ class Dropping {
         for (const { file } of candidates)
           this.#refuse(file.path, 'nothing else of what was asked for may go');
     return allowed.filter(({ content }) => !isHeldByHistory(content));
+  }
+
+  /** An entity goes as a whole or stays as a whole. */
+  #uncut(groups: readonly Group[]): readonly Group[] {
+    const staying = new Set(this.#refused.map(({ path }) => this.#find(path)));
+    staying.delete(undefined);
+    if (staying.size === 0) return groups;
+    return groups.flatMap((group) => {
+      const candidates = group.candidates.filter(({ file: { path } }) => {
+        const entity = this.#find(path);
+        if (entity === undefined || !staying.has(entity)) return true;
+        this.#refuse(path, `something else of ${entity} has to stay, which is one thing`);
+        return false;
+      });
+      return candidates.length === 0 && group.candidates.length > 0 ? [] : [{ ...group, candidates }];
+    });
   }
 
   #isAllowed({ content, candidates }: Group, proven: Proven): boolean {

@@ -21,6 +21,7 @@ import { type Brought, bring, bringFromRemotes } from './exchange/bring.ts';
 import { lookAtPlaced, type PlacedFile } from './get/placed.ts';
 import { placesOf } from './holdings/holdings.ts';
 import { recordAt } from './observe/draft.ts';
+import { entityFinder, widenToEntities } from './observe/head-entities.ts';
 import { headEntries, isAbsentEntry, unknownPaths } from './observe/head-entries.ts';
 import { LiveTree, typeOfStat } from './observe/live-tree.ts';
 import type { OpenRemote } from './peers/peers.ts';
@@ -42,6 +43,8 @@ export interface GetResult {
   readonly refused: readonly { readonly path: RepoPath; readonly reason: string }[];
   /** Of the files in `done`. */
   readonly bytes: number;
+  /** Entities that came as a whole, though only a part was named; absent: none. */
+  readonly whole?: readonly { readonly path: RepoPath }[];
 }
 
 export interface GetPorts {
@@ -91,9 +94,12 @@ class Getting {
     this.#ports = ports;
   }
 
-  async run({ paths, dryRun }: GetOptions): Promise<GetResult> {
-    for (const path of unknownPaths(this.#repo, paths))
+  async run({ paths: named, dryRun }: GetOptions): Promise<GetResult> {
+    const unknown = unknownPaths(this.#repo, named);
+    for (const path of unknown)
       this.#refused.push({ path, reason: 'the last commit has no such file or folder' });
+    const known = named.filter((path) => !unknown.includes(path));
+    const { paths, whole } = widenToEntities(known, entityFinder(this.#repo));
     const wanted = wantedAt(this.#repo, paths);
     this.#refuseDeleted(paths, wanted);
     const { free, here } = this.#look(wanted);
@@ -104,15 +110,14 @@ class Getting {
       else if (free.length === 0) publishPresence(this.#repo, this.#context);
       await this.#bringAndPlace(free, this.#foldersAt(paths));
     }
-    return this.#result();
+    return { ...this.#result(), ...(whole.length > 0 && { whole: whole.map((path) => ({ path })) }) };
   }
 
   /** What is not absent by design and yet not there was deleted or moved since the last commit. */
   #refuseDeleted(paths: readonly RepoPath[], wanted: readonly Wanted[]): void {
     const tree = new LiveTree(this.#repo.layout.root);
-    const unknown = new Set(unknownPaths(this.#repo, paths));
     for (const path of new Set(paths))
-      if (!unknown.has(path) && tree.stat(path) === undefined && !isAbsent(this.#repo, path))
+      if (tree.stat(path) === undefined && !isAbsent(this.#repo, path))
         if (!wanted.some((one) => isInside(one.path, path)))
           this.#refused.push({ path, reason: 'it was deleted here: `bk recover` brings it back' });
     tree.close();

@@ -43,12 +43,13 @@ function numberOf(text: string): number {
 }
 
 function dropText(
-  { done, refused, bytes }: DropResult,
+  { done, refused, bytes, whole = [] }: DropResult,
   { style, dryRun }: { style: Style; dryRun: boolean },
 ): string {
   const list = dryRun ? listText('would be freed', done, style) : '';
   const kept = reasonsText(style('yellow', 'not dropped'), refused);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to free' : 'freed here'}`;
   const none = refused.length === 0 ? 'nothing of it is here' : 'nothing was freed';
-  return `${list}${kept}${done.length === 0 ? none : what}\n`;
+  const meant = listText('one thing, so all of it was meant', whole, style);
+  return `${list}${meant}${kept}${done.length === 0 ? none : what}\n`;
 }

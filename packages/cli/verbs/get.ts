@@ -27,11 +27,12 @@ export const get = verb({
 });
 
 function getText(
-  { done, refused, bytes }: GetResult,
+  { done, refused, bytes, whole = [] }: GetResult,
   { style, dryRun }: { style: Style; dryRun: boolean },
 ): string {
   const list = dryRun ? listText('would be brought', done, style) : '';
   const failed = listText(style('red', 'could not be brought'), refused, style);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to bring' : 'brought here'}`;
-  return `${list}${failed}${done.length + refused.length === 0 ? 'everything is here already' : what}\n`;
+  const meant = listText('one thing, so all of it was meant', whole, style);
+  return `${list}${meant}${failed}${done.length + refused.length === 0 ? 'everything is here already' : what}\n`;
 }

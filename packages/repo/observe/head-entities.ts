@@ -46,6 +46,42 @@ export function headEntities(repo: Repository): ReadonlyMap<RepoPath, HeadEntity
   return found;
 }
 
+/** The outermost entity that a path of the head is, or is in; undefined: none. Cost: a row for each folder above. */
+export function entityFinder(repo: Repository): (path: RepoPath) => RepoPath | undefined {
+  const known = new Map<RepoPath, RepoPath | undefined>([[ROOT, undefined]]);
+  const find = (path: RepoPath): RepoPath | undefined => {
+    if (known.has(path)) return known.get(path);
+    const outer = find(parentOf(path));
+    const row = outer === undefined ? repo.index.known(path) : undefined;
+    const found = row !== undefined && entityOf(repo, path, row) !== undefined ? path : outer;
+    known.set(path, found);
+    return found;
+  };
+  return (path) => (repo.index.known(path) === undefined ? find(parentOf(path)) : find(path));
+}
+
+/** Paths with those in an entity widened to all of it. */
+export interface Widened {
+  readonly paths: readonly RepoPath[];
+  /** Entities of which only a part was named. */
+  readonly whole: readonly RepoPath[];
+}
+
+/** Entities are never cut (SPEC 5): whoever names something in one means all of it. */
+export function widenToEntities(
+  paths: readonly RepoPath[],
+  find: (path: RepoPath) => RepoPath | undefined,
+): Widened {
+  const whole = new Set<RepoPath>();
+  const widened = paths.map((path) => {
+    const around = find(path);
+    if (around === undefined || around === path) return path;
+    whole.add(around);
+    return around;
+  });
+  return { paths: [...new Set(widened)], whole: [...whole].filter((path) => !paths.includes(path)) };
+}
+
 function entityOf(repo: Repository, path: RepoPath, known: KnownDirectory): HeadEntity | undefined {
   const record = hasOwnRecord(known) ? parseRecord(repo.history.readBlobText(recordAt(known, 0))) : undefined;
   const ownsGit = known.listing.names.some((name) => isGit(name as FsName));
