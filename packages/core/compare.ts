@@ -91,13 +91,21 @@ function attributesChange(before: RecordAt, after: RecordAt): Change | undefined
 }
 
 function vanished(old: RecordAt, facts: FolderFacts): Change | undefined {
-  if (old.record.type === 'dir') return folderChange(stateOf(old), undefined, facts);
+  if (old.record.type === 'dir')
+    return folderChange(stateOf(old), undefined, facts) ?? (facts.now(old.path) ? saidOf(old) : undefined);
   return whole('deleted', old);
 }
 
 function appeared(now: RecordAt, facts: FolderFacts): Change | undefined {
-  if (now.record.type === 'dir') return folderChange(undefined, stateOf(now), facts);
+  if (now.record.type === 'dir')
+    return folderChange(undefined, stateOf(now), facts) ?? (facts.before(now.path) ? saidOf(now) : undefined);
   return whole('added', now);
+}
+
+/** Of a folder that stays, the record that came or went with what a person said of it. */
+function saidOf({ path, record }: RecordAt): Change | undefined {
+  const fields = ['attrs', 'entity'].filter((field) => field in record);
+  return fields.length === 0 ? undefined : { type: 'metadata', path, ...identity(record), fields };
 }
 
 function whole(type: ChangeType, { path, record }: RecordAt): Change {

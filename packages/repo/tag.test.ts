@@ -4,6 +4,7 @@ import { type AttributeWords, parseAttributeEdit } from '@bk/core';
 import { layoutOf } from '@bk/store';
 import { describe, expect, test } from 'vitest';
 import { at, committed, drop, loseIndex, present } from './partial.fixture.ts';
+import { show } from './show.ts';
 import { type TagResult, tag } from './tag.ts';
 import { TestTree } from './tree.fixture.ts';
 
@@ -67,6 +68,10 @@ describe('tag', () => {
     using tree = await grown();
     await say(tree, ['photos'], SEA);
     expect(await attrs(tree)).toEqual({ 'photos/.bkdir': { tags: ['sea'] } });
+    const shown = () => tree.with((repo) => show(repo, { rev: 'HEAD' }, tree.context));
+    expect(await shown()).toMatchObject({
+      changes: [{ type: 'metadata', path: 'photos', fields: ['attrs'] }],
+    });
     expect(await tree.changes()).toEqual([]);
     await tree.verifyIndex();
     await say(tree, ['photos', 'photos/1'], { add: ['x'] }, { recursive: true });
@@ -76,6 +81,9 @@ describe('tag', () => {
     // Without attributes a plain folder needs no record.
     await say(tree, ['photos'], { remove: ['sea'] });
     expect(committed(tree)).toEqual(['D photos/.bkdir']);
+    expect(await shown()).toMatchObject({
+      changes: [{ type: 'metadata', path: 'photos', fields: ['attrs'] }],
+    });
     // An empty one does, and the root may have one.
     await say(tree, ['empty', ''], SEA);
     await say(tree, ['empty'], { remove: ['sea'] });
