@@ -1,13 +1,14 @@
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, type TestContext, test } from 'vitest';
 import { oddNames } from '../../fixtures/odd-names.ts';
 import { nodeModules, systemDocs } from '../../fixtures/real-trees.ts';
 import { smallTree } from '../../fixtures/small-tree.ts';
 import { bk, errorOf, explained, repository, run } from '../support/bk.ts';
 import { fsckProblems } from '../support/history.ts';
 import { mounted, must, needsFileSystem } from '../support/mounts.ts';
+import { AS_SSH, isOverSsh } from '../support/over.ts';
 import { needs, needsPrograms } from '../support/programs.ts';
 import { differences, type Snapshot, snapshot } from '../support/snapshot.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -70,6 +71,11 @@ function withOwnLinkTimes(copy: Snapshot, source: Snapshot): Snapshot {
       return [file, entry.type === 'symlink' && mtimeNs !== undefined ? { ...entry, mtimeNs } : entry];
     }),
   );
+}
+
+/** What is said of the files of a source that are read where they are: over ssh only their bytes come. */
+function needsOpenSource(context: Pick<TestContext, 'skip'>): void {
+  needs(context, 'a source whose files can be opened here, not one behind ssh', !isOverSsh());
 }
 
 function cloneOf(root: string, words: readonly string[] = []): string {
@@ -147,7 +153,8 @@ describe.each(TREES)('a clone of $name', ({ build }) => {
   });
 });
 
-test('source and clone know each other', () => {
+test('source and clone know each other', (context) => {
+  needsOpenSource(context);
   const root = temporaryFolder('bk-source-');
   smallTree(root);
   repository(root);
@@ -254,7 +261,8 @@ test('an empty repository', () => {
   expect(bk(['-C', to, 'commit', '-m', 'first'], { expect: [0] }).summary['added']).toBe(1);
 });
 
-test('holes stay holes', () => {
+test('holes stay holes', (context) => {
+  needsOpenSource(context);
   const root = temporaryFolder('bk-source-');
   specialTree(root);
   repository(root);
@@ -282,6 +290,7 @@ test('a disk that is too small: what is needed is said, and nothing stays behind
 });
 
 test('the contents are shared where the file system can', (context) => {
+  needsOpenSource(context);
   needsFileSystem(context, 'btrfs');
   const point = mounted('btrfs');
   const root = path.join(point, 'source');
@@ -320,7 +329,7 @@ test('a disk without links, modes and fine times', (context) => {
   expect(bk(['-C', to, 'status'], { expect: [0] }).changes).toEqual([]);
 });
 
-test('a source that cannot be written is cloned with a warning', (context) => {
+test('a source that cannot be written is cloned with a warning, to another machine, too', (context) => {
   needsFileSystem(context, 'ext4');
   const point = mounted('ext4');
   const root = path.join(point, 'source');
@@ -328,9 +337,14 @@ test('a source that cannot be written is cloned with a warning', (context) => {
   smallTree(root);
   repository(root);
   must(['mount', '-o', 'remount,ro', point]);
-  const to = path.join(temporaryFolder('bk-clone-'), 'c');
-  const done = run(['clone', root, to]);
-  expect([done.code, done.stderr]).toEqual([0, expect.stringContaining('warning: the source does not know')]);
-  expect(differences(snapshot(root), snapshot(to), { inode: false })).toEqual([]);
-  expect(spawnSync('ls', [to]).status).toBe(0);
+  const folder = temporaryFolder('bk-clone-');
+  for (const name of ['here', 'there']) {
+    const to = path.join(folder, name);
+    const given = name === 'here' ? ['clone', root, to] : ['-C', root, 'clone', `ssh://there${to}`];
+    const done = run(given, { env: { BK_SSH_COMMAND: AS_SSH } });
+    const warned = [0, expect.stringContaining('warning: the source does not know')];
+    expect([done.code, done.stderr], name).toEqual(warned);
+    expect(differences(snapshot(root), snapshot(to), { inode: false })).toEqual([]);
+    expect(spawnSync('ls', [to]).status).toBe(0);
+  }
 });

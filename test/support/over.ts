@@ -1,16 +1,19 @@
 import path from 'node:path';
 import process from 'node:process';
 
+/** What stands for ssh: starts the bk under test as the other end, so that all but the encryption is real. */
+export const AS_SSH = path.join(import.meta.dirname, 'as-ssh');
+
 /**
  * BK_OVER=ssh: the suites of whole programs reach other repositories by addresses of ssh, where they are written with
- * folders. What stands for ssh starts the bk under test (as-ssh), so that all but the encryption is real.
+ * folders.
  */
 export function isOverSsh(): boolean {
   return process.env['BK_OVER'] === 'ssh';
 }
 
 export function overEnvironment(): Record<string, string> {
-  return isOverSsh() ? { BK_SSH_COMMAND: path.join(import.meta.dirname, 'as-ssh') } : {};
+  return isOverSsh() ? { BK_SSH_COMMAND: AS_SSH } : {};
 }
 
 /** The same command with addresses of ssh for absolute folders: of `remote add`, and where a clone goes or comes from. */

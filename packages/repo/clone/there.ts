@@ -7,7 +7,7 @@ import type { Context } from '../context.ts';
 import { fetch } from '../fetch.ts';
 import { Pool } from '../observe/pool.ts';
 import { asking, NOBODY, named, openSsh, sshTimeouts } from '../peers/ssh.ts';
-import type { Repository } from '../repository.ts';
+import { cannotWrite, type Repository } from '../repository.ts';
 import { foreseen, planClone } from './plan.ts';
 import { addRemote } from './register.ts';
 
@@ -110,6 +110,7 @@ async function known(
     const { unreachable } = await fetch(source, { remotes: [name] }, context);
     return unreachable.map(({ reason }) => `what the clone holds is not known here yet: ${reason}`);
   } catch (error) {
+    if (cannotWrite(error)) return ['the source does not know of this clone yet: it cannot be written'];
     if (!(error instanceof BkError) || error.code === 'bug' || error.code === 'interrupted') throw error;
     return [`the source does not know of this clone yet: ${error.message}`];
   }
