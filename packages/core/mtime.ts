@@ -28,7 +28,7 @@ export function parseMtime(text: string): bigint {
   const day = Number(found[3]);
   if (month < 1 || month > 12 || day < 1 || day > daysIn(year, month)) throw notATime(text);
   const seconds = Number(found[4]) * 3600 + Number(found[5]) * 60 + Number(found[6]);
-  return BigInt(dayNumber(year, month, day) * 86_400 + seconds) * GIGA + BigInt(found[7] as string);
+  return BigInt(dayNumber(year, month, day) * 86_400 + seconds) * GIGA + BigInt(Number(found[7]));
 }
 
 const GIGA = 1_000_000_000n;

@@ -57,6 +57,13 @@ export interface Made {
   readonly protection: Protection;
 }
 
+/** Bytes of a file, its place in staging, and where its stat is to be told. */
+interface Put {
+  readonly at: string;
+  readonly bytes: Uint8Array;
+  readonly stats: BigInt64Array;
+}
+
 /** A file of staging that has its name in the net. */
 interface Finished {
   readonly stat: fs.BigIntStats;
@@ -94,10 +101,13 @@ export function cloneFiles(task: CloneFilesTask, onBytes?: (bytes: number) => vo
 /** Writes single files into staging, each verified. */
 export function cloneBytes(task: CloneBytesTask, onBytes?: (bytes: number) => void): CloneFilesResult {
   const cloner = FileCloner.of(task, onBytes);
+  // One buffer for all: to hand over one for each file costs more than the file's own bytes.
+  const all = new BigInt64Array(task.files.length * STAT_WIDTH);
   const made = task.files.map((file, i) => {
     const start = task.starts[i]!;
     const bytes = task.bytes.subarray(start, start + file.wanted.size);
-    return cloner.inPlace(file, (at) => cloner.put(file, at, bytes));
+    const stats = all.subarray(i * STAT_WIDTH, (i + 1) * STAT_WIDTH);
+    return cloner.inPlace(file, (at) => cloner.put(file, { at, bytes, stats }));
   });
   return { made, touched: cloner.takeTouched() };
 }
@@ -187,6 +197,7 @@ export class FileCloner {
       const there = this.#there(file, at);
       if (there !== undefined) return there;
     }
+    if (this.#source === undefined && wanted.size > 0) return NOT_HERE;
     const from = wanted.size === 0 ? '' : this.#sourceOf(file.path);
     if (typeof from !== 'string') return from.reason;
     const finished = this.copyInto(from, at, wanted);
@@ -243,12 +254,12 @@ export class FileCloner {
   }
 
   /** Writes a file whose bytes are here. @returns why it could not be had: it cannot be held, or OTHER_CONTENT */
-  put(file: CloneFile, at: string, bytes: Uint8Array): Made | string {
+  put(file: CloneFile, { at, bytes, stats }: Put): Made | string {
     if (this.places.resumed) removeStaged(at);
     const why = this.#created(() => (this.copier.put(bytes, at, file.wanted) ? undefined : OTHER_CONTENT));
     if (why !== undefined) return why;
     const { stat, protection } = this.#protect(file.wanted, at, this.copier.inode);
-    return madeOf(stat, protection);
+    return madeOf(stat, protection, stats);
   }
 
   /**
@@ -284,8 +295,11 @@ export class FileCloner {
   }
 }
 
-function madeOf(stat: fs.BigIntStats, protection: Protection): Made {
-  const stats = new BigInt64Array(STAT_WIDTH);
+function madeOf(
+  stat: fs.BigIntStats,
+  protection: Protection,
+  stats: BigInt64Array = new BigInt64Array(STAT_WIDTH),
+): Made {
   putStat(stats, 0, stat);
   return { stats, mode: Number(stat.mode & 0o7777n), protection };
 }

@@ -53,6 +53,13 @@ export interface CloneFoldersResult {
   readonly touched: Uint8Array;
 }
 
+/** A name of a folder by its record. */
+interface Recorded {
+  readonly path: RepoPath;
+  readonly rec: Rec;
+  readonly mtimeNs: bigint;
+}
+
 /** Larger files are copied one by one, so that all threads have some. */
 const LARGE = 4 << 20;
 
@@ -173,13 +180,14 @@ class FolderWork {
     const name = checkedName(entry.name);
     const path = joinPath(folder, entry.name);
     const kind = rec.type === 'symlink' ? KIND.symlink : KIND.file;
+    const mtimeNs = parseMtime(rec.mtime!);
     const base = { name, kind, hash: rec.blake3!, id: rec.id, record: entry.id, at: 0 };
-    const made = at === undefined ? undefined : this.#make(path, rec, `${at}${name}`);
+    const made = at === undefined ? undefined : this.#make({ path, rec, mtimeNs }, `${at}${name}`);
     if (made === undefined) {
       row.add({
         ...base,
         mode: parseMode(rec.mode),
-        stats: recordedStats(rec),
+        stats: recordedStats(rec, mtimeNs),
         protection: PROTECTION.absent,
       });
       return;
@@ -190,17 +198,17 @@ class FolderWork {
   }
 
   /** @returns undefined: it is late, or missing */
-  #make(path: RepoPath, rec: Rec, at: string): Made | undefined {
+  #make({ path, rec, mtimeNs }: Recorded, at: string): Made | undefined {
     const cloner = this.#cloner;
     if (rec.type === 'symlink') {
-      const made = cloner.link(decodeTarget(rec.target ?? '', rec.size ?? 0), at, parseMtime(rec.mtime!));
+      const made = cloner.link(decodeTarget(rec.target ?? '', rec.size ?? 0), at, mtimeNs);
       if (typeof made !== 'string') return made;
       this.missing.push({ path, reason: made });
       return undefined;
     }
     const file: CloneFile = {
       path,
-      wanted: wantedBy(rec),
+      wanted: wantedBy(rec, mtimeNs),
       ...(rec.linked !== undefined && { linked: rec.linked }),
     };
     if (file.linked !== undefined || file.wanted.size > LARGE) {
@@ -241,19 +249,19 @@ function checkedName(name: EncodedName): FsName {
   return decodeName(encodedName(name));
 }
 
-function wantedBy(rec: Rec): WantedFile {
+function wantedBy(rec: Rec, mtimeNs: bigint): WantedFile {
   return {
     blake3: rec.blake3!,
     size: rec.size!,
     // Rule 11: set-uid and set-gid are recorded, not given.
     mode: parseMode(rec.mode) & 0o1777,
-    mtimeNs: parseMtime(rec.mtime!),
+    mtimeNs,
   };
 }
 
-function recordedStats(rec: Rec): BigInt64Array {
+function recordedStats(rec: Rec, mtimeNs: bigint): BigInt64Array {
   const stats = new BigInt64Array(STAT_WIDTH);
   stats[STAT.size] = BigInt(rec.size ?? 0);
-  stats[STAT.mtime] = BigInt.asIntN(64, parseMtime(rec.mtime!));
+  stats[STAT.mtime] = BigInt.asIntN(64, mtimeNs);
   return stats;
 }
