@@ -51,7 +51,7 @@ const PLAIN_FILE_MODE = 0o644;
  * stays as it is; one of bk's that is replaced goes to the net. Files without such attributes get none.
  * @throws BkError `not-found`, `locked`, `no-space`, `io`
  */
-export function exportXmp(repo: Repository, options: TagXmpOptions, context: Context): ExportResult {
+export function exportXmp(repo: Repository, options: TagXmpOptions): ExportResult {
   const { paths, recursive = false, dryRun = false } = options;
   if (!dryRun) repo.beginWriting();
   const live = new LiveTree(repo.layout.root);
@@ -61,12 +61,13 @@ export function exportXmp(repo: Repository, options: TagXmpOptions, context: Con
     for (const object of filesOf(repo, paths, recursive)) {
       const sidecar = sidecarOf(object, live);
       if (typeof sidecar === 'string') refused.push({ path: object.path, reason: sidecar });
-      else if (sidecar !== undefined) planned.push(sidecar);
+      else if (sidecar?.isThere === false) planned.push(sidecar);
+      else if (sidecar !== undefined && !dryRun) forgetStaged(repo, sidecar);
     }
   } finally {
     live.close();
   }
-  const done = dryRun ? planned : place(repo, planned, { refused, context });
+  const done = dryRun ? planned : place(repo, planned, refused);
   return {
     exported: done.map(({ path, of }) => ({ path, of })).sort((a, b) => comparePaths(a.path, b.path)),
     refused: refused.sort((a, b) => comparePaths(a.path, b.path)),
@@ -77,6 +78,8 @@ interface Sidecar {
   readonly path: RepoPath;
   readonly of: RepoPath;
   readonly bytes: Buffer;
+  /** It says just this already. */
+  readonly isThere: boolean;
   readonly expect: Extract<Step, { do: 'place' }>['expect'];
 }
 
@@ -100,13 +103,13 @@ function sidecarOf({ path: of, record }: HeadObject, live: LiveTree): Sidecar | 
   const path = beside(of);
   const there = live.stat(path);
   const bytes = Buffer.from(text);
-  if (there === undefined) return { path, of, bytes, expect: { is: 'absent' } };
+  if (there === undefined) return { path, of, bytes, isThere: false, expect: { is: 'absent' } };
   const found = live.withFile(path, sidecarText);
   if (found === undefined || !isOwnSidecar(found))
     return `${nameOf(path)} is of another program: bk leaves it alone`;
-  if (found === text) return undefined;
   const { ino: inode, size, mtimeNs, ctimeNs } = there;
-  return { path, of, bytes, expect: { is: 'entry', inode, size: Number(size), mtimeNs, ctimeNs } };
+  const expect = { is: 'entry', inode, size: Number(size), mtimeNs, ctimeNs } as const;
+  return { path, of, bytes, isThere: found === text, expect };
 }
 
 function beside(path: RepoPath): RepoPath {
@@ -124,14 +127,22 @@ function factsOf(attrs: JsonObject): SidecarFacts {
   };
 }
 
-function place(
-  { layout }: Repository,
-  sidecars: readonly Sidecar[],
-  { refused, context }: { readonly refused: PathProblem[]; readonly context: Context },
-): readonly Sidecar[] {
-  if (sidecars.length === 0) return [];
+/** A run that was killed just after it had placed it may have left it there. */
+function forgetStaged({ layout }: Repository, { bytes }: Sidecar): void {
   const incoming = new Incoming(layout);
-  const mtimeNs = BigInt(context.nowMs()) * 1_000_000n;
+  const blake3 = hashBytes(bytes);
+  if (incoming.has(blake3)) incoming.remove(blake3);
+}
+
+/** Their time is that of the commit whose attributes they have, so that the same again is the same. */
+function place(
+  { layout, history, head }: Repository,
+  sidecars: readonly Sidecar[],
+  refused: PathProblem[],
+): readonly Sidecar[] {
+  if (sidecars.length === 0 || head === undefined) return [];
+  const incoming = new Incoming(layout);
+  const mtimeNs = BigInt(history.readCommit(head).committer.timeSec) * 1_000_000_000n;
   const steps = sidecars.map(({ path, bytes, expect }): Step => {
     const blake3 = hashBytes(bytes);
     const file = incoming.open(blake3, bytes.length);

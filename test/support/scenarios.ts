@@ -126,4 +126,22 @@ export const SCENARIOS: readonly Scenario[] = [
     allowed: (world) => ({ changes: new Map([['notes/todo.txt', contentBefore(world, 'notes/todo.txt')]]) }),
   },
   { name: 'reindex', make: withDeletions, command: ['reindex'], allowed: () => ({}) },
+  {
+    name: 'tag of files and a folder',
+    make: (point) => void committed(point),
+    command: ['tag', 'notes', 'notes/todo.txt', 'notes/letter.txt', '--add', 'aunt'],
+    allowed: () => ({}),
+  },
+  {
+    name: 'tag --export-xmp over an earlier sidecar',
+    make: (point) => {
+      const root = committed(point);
+      for (const word of ['first', 'second']) {
+        bk(['-C', root, 'tag', 'top.bin', '--add', word]);
+        if (word === 'first') bk(['-C', root, 'tag', 'top.bin', '--export-xmp']);
+      }
+      bk(['-C', root, 'commit', '-m', 'sidecar']);
+    },
+    command: ['tag', 'top.bin', 'notes/todo.txt', '--export-xmp'],
+  },
 ];

@@ -47,7 +47,7 @@ export const tag = verb({
     const paths = session.paths(repository, given.paths);
     const options = { paths, edit, recursive: given.recursive === true, dryRun };
     if (exports) {
-      const done = exportXmp(repository, options, session.context);
+      const done = exportXmp(repository, options);
       session.result(done, () => exportText(done, session.style, dryRun), ['path', 'of']);
       return done.refused.length === 0 ? 0 : 1;
     }
