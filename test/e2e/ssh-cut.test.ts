@@ -15,7 +15,7 @@ import { rsyncDifferences } from '../support/two.ts';
  * some at the end, when nothing is missing but that it is said. The same command is given again until it is through.
  * BK_CUTS=30: so many cuts of each command, in as many rounds as it takes.
  */
-const CUTS = Number(process.env['BK_CUTS'] ?? 5);
+const CUTS = Number(process.env['BK_CUTS'] ?? 3);
 const LATE_CUTS = Math.floor(CUTS / 3);
 const LARGE = 14 << 20;
 const SMALL = 100_000;
