@@ -19,8 +19,8 @@ const MARK_EVERY = 1_000;
 
 /**
  * Takes every step, one after the other; fills `results`. After trouble with the disk the rest is not tried. What the
- * system refused (a permission, a limit, something busy) is tried once more when all else is done, with all that
- * waited for it.
+ * system refused (a permission, a limit, something busy) is tried once more at once, before others go round it, and
+ * again when all else is done, with all that waited for it.
  */
 export function act(work: Work): void {
   work.transaction.steps.forEach((step, n) => {
@@ -31,18 +31,27 @@ export function act(work: Work): void {
 }
 
 function tryAgain(work: Work): void {
-  const before = work.replaying;
-  work.again = !before;
-  work.replaying = true;
   work.refused.clear();
   work.tree.forget();
-  for (const [n, step] of work.transaction.steps.entries()) {
-    const { outcome } = work.results[n]!;
-    if (work.stopped !== undefined) break;
-    if (outcome === 'failed' || outcome === 'conflict') work.results[n] = attempt(work, step, n);
+  asSecondTry(work, () => {
+    for (const [n, step] of work.transaction.steps.entries()) {
+      const { outcome } = work.results[n]!;
+      if (work.stopped !== undefined) break;
+      if (outcome === 'failed' || outcome === 'conflict') work.results[n] = attempt(work, step, n);
+    }
+  });
+}
+
+function asSecondTry<T>(work: Work, take: () => T): T {
+  const { replaying, again } = work;
+  work.again = again || !replaying;
+  work.replaying = true;
+  try {
+    return take();
+  } finally {
+    work.replaying = replaying;
+    work.again = again;
   }
-  work.replaying = before;
-  work.again = false;
 }
 
 /** Takes back the folders that were made, as far as nothing is in them. */
@@ -70,6 +79,12 @@ export function finishTree(work: Work): void {
 }
 
 function attempt(work: Work, step: Step, n: number): StepResult {
+  const result = attemptOnce(work, step, n);
+  if (work.again || !work.refused.delete(n)) return result;
+  return asSecondTry(work, () => attemptOnce(work, step, n));
+}
+
+function attemptOnce(work: Work, step: Step, n: number): StepResult {
   try {
     return perform(work, step, n);
   } catch (error) {

@@ -270,7 +270,7 @@ export function killRound(stage: Stage, n: number): string[] {
 }
 
 /** One failing call. A program may get round it (exit 0), report it (1), refuse (3, if it says so) or stop (4), never lose anything. */
-function failRound(stage: Stage, n: number, code: string): string[] {
+export function failRound(stage: Stage, n: number, code: string): string[] {
   const done = stage.disturbed({ FAIL_AT: `${n}:${code}` });
   return named(
     stage,

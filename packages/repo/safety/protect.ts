@@ -39,12 +39,8 @@ export function protectFiles(task: ProtectTask): ProtectResult {
   const keeper = netOf(task);
   const codes = new Uint8Array(task.hashes.length / HASH_BYTES);
   task.paths.split('\0').forEach((path, i) => {
-    try {
-      codes[i] = withPlace(task.root, path, (at) => keeper.protect(nodePath(at), fileAt(task, i)));
-    } catch (error) {
-      if (!isGone(error)) throw error;
-      codes[i] = CHANGED;
-    }
+    const protect = () => withPlace(task.root, path, (at) => keeper.protect(nodePath(at), fileAt(task, i)));
+    codes[i] = unlessGone(() => unlessRefused(protect) ?? protect()) ?? CHANGED;
   });
   const touched = keeper.touched.slice();
   keeper.touched.fill(0);
@@ -116,6 +112,26 @@ function fileAt(task: ProtectTask, i: number): { blake3: ContentHash; inode: big
     inode: BigInt.asUintN(64, task.stats[i * STAT_WIDTH + STAT.inode]!),
     size: Number(task.stats[i * STAT_WIDTH + STAT.size]),
   };
+}
+
+/** Undefined: the file cannot be had under its path any more. */
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (!isGone(error)) throw error;
+    return undefined;
+  }
+}
+
+/** Undefined: refused, which on some file systems passes by itself. */
+function unlessRefused<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (String((error as NodeJS.ErrnoException).code) !== 'EACCES') throw error;
+    return undefined;
+  }
 }
 
 const GONE = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EACCES']);
