@@ -8,7 +8,7 @@ import { killRound, Stage } from '../support/rounds.ts';
  * K03: merging is killed before a mutating call, in whichever repository; of most scenarios from the journal on, what
  * comes before is the same in all. BK_SWEEP=all takes every call.
  */
-const POINTS = 8;
+const POINTS = 6;
 const OTHERS = 3;
 
 describe.each(MERGES)('killed: $name', (scenario) => {

@@ -62,7 +62,7 @@ describe('advance, where something is in the way', () => {
     const prepared = await prepare();
     let moved = 0;
     const { calls: all } = await killedDuring(Number.POSITIVE_INFINITY, () => follow());
-    for (let n = 5; n < all; n += 8) {
+    for (let n = 5; n < all; n += 11) {
       await prepared.reset();
       await killedDuring(n, () => follow());
       unlock();
@@ -77,7 +77,7 @@ describe('advance, where something is in the way', () => {
     let moved = 0;
     meanwhile(takePlaces);
     const { calls: all } = await killedDuring(Number.POSITIVE_INFINITY, () => follow());
-    for (let n = 5; n < all; n += 8) {
+    for (let n = 5; n < all; n += 11) {
       await prepared.reset();
       await killedDuring(n, () => follow());
       unlock();
