@@ -72,26 +72,29 @@ const EDITS: readonly Edit[] = [
   },
 ];
 
-/** Just before the first step, and for every other edit one of the moments after that. BK_SWEEP=all: one in three for every edit, by hand. */
+/** Just before the first step, and one of the moments after that. BK_SWEEP=all: one in three, for every edit and not every other one, by hand. */
 function moments({ ops }: Stage, i: number): number[] {
   const first = ops.findIndex(({ subject }) => subject.includes('/.bk/journal/'));
   const last = ops.findLastIndex(({ subject }) => subject.includes('/.bk/journal/'));
   const during = ops.slice(first, last + 1).map(({ n }) => n);
   if (process.env['BK_SWEEP'] === 'all') return during.filter((n) => n % 3 === i % 3);
-  const places = i % 2 === 0 ? [4, 5 + ((i * 29) % (during.length - 5))] : [4];
-  return places.map((k) => during[k] ?? 1);
+  return [4, 5 + ((i * 29) % (during.length - 5))].map((k) => during[k] ?? 1);
 }
 
 describe(`somebody works meanwhile: ${MERGE.name}`, () => {
   let stage: Stage | undefined;
 
-  test.for(EDITS.map((edit, i) => ({ ...edit, i })))('$name', ({ i, ...edit }, context) => {
-    needsVolumes(context);
-    stage ??= new Stage(MERGE);
-    const rounds = moments(stage, i).map((n) => meanwhile(stage as Stage, n, edit));
-    expect(rounds.flatMap((found) => found ?? [])).toEqual([]);
-    expect(rounds[0]).toBeDefined();
-  });
+  const edits = EDITS.map((edit, i) => ({ ...edit, i }));
+  test.for(edits.filter(({ i }) => process.env['BK_SWEEP'] === 'all' || i % 2 === 0))(
+    '$name',
+    ({ i, ...edit }, context) => {
+      needsVolumes(context);
+      stage ??= new Stage(MERGE);
+      const rounds = moments(stage, i).map((n) => meanwhile(stage as Stage, n, edit));
+      expect(rounds.flatMap((found) => found ?? [])).toEqual([]);
+      expect(rounds[0]).toBeDefined();
+    },
+  );
 
   test('before it looks: it stops, and names what is changed', (context) => {
     needsVolumes(context);

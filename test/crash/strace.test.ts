@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { run } from '../support/bk.ts';
-import { CLONE, DROP } from '../support/exchange-scenarios.ts';
+import { CLONE } from '../support/exchange-scenarios.ts';
 import { KILLED } from '../support/faults.ts';
 import { needsVolumes } from '../support/mounts.ts';
 import { needsStrace } from '../support/programs.ts';
@@ -80,7 +80,7 @@ function spread(calls: readonly Call[], points: number): Call[] {
 
 const WANTED = ['commit after a move, edits and kept deletions'];
 
-describe.each([...SCENARIOS.filter((scenario) => WANTED.includes(scenario.name)), CLONE, DROP])(
+describe.each([...SCENARIOS.filter((scenario) => WANTED.includes(scenario.name)), CLONE])(
   'killed by the kernel: $name',
   (scenario) => {
     test('before a system call', (context) => {

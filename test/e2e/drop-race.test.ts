@@ -12,7 +12,7 @@ import { atEnd } from '../support/temporary.ts';
  * L04, git-annex 5.20151019: two repositories, each on a volume of its own, let go of the same content at once, in
  * processes of their own. Whatever the timing, one copy stays. BK_DROP_ROUNDS: how many rounds (the release takes 500).
  */
-const ROUNDS = Number(process.env['BK_DROP_ROUNDS'] ?? 60);
+const ROUNDS = Number(process.env['BK_DROP_ROUNDS'] ?? 25);
 /** One of so many rounds ends with a SIGKILL of one of the two. */
 const KILL_EVERY = 7;
 
