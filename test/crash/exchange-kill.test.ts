@@ -9,7 +9,7 @@ import { killRound, Stage } from '../support/rounds.ts';
  * L1 of RELIABILITY 4.2 for commands between repositories: killed before a mutating call, in whichever repository.
  * BK_SWEEP=all takes every call, and the scenarios that are left out here.
  */
-const POINTS = 5;
+const POINTS = 4;
 const FULL = [CLONE, DROP, GET, REPAIR];
 
 describe.each(EXCHANGES)('killed: $name', (scenario) => {

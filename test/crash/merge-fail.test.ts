@@ -5,7 +5,7 @@ import { needsVolumes } from '../support/mounts.ts';
 import { failRound, failRounds, Stage } from '../support/rounds.ts';
 
 /** L1 errors for merging: one mutating call fails, in whichever repository. BK_SWEEP=all takes every call. */
-const POINTS = 8;
+const POINTS = 6;
 const OTHERS = 2;
 
 describe.each(MERGES)('failing: $name', (scenario) => {

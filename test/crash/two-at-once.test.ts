@@ -27,7 +27,7 @@ function start(args: readonly string[]): Promise<Outcome> {
 }
 
 /** BK_SWEEP=all: 50, by hand. */
-const ROUNDS = process.env['BK_SWEEP'] === 'all' ? 50 : 20;
+const ROUNDS = process.env['BK_SWEEP'] === 'all' ? 50 : 12;
 
 test(`two commits and a status at once, ${ROUNDS} rounds: a linear history that has everything`, async () => {
   const root = fastFolder('bk-two-');

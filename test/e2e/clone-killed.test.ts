@@ -11,7 +11,7 @@ import { differences, snapshot } from '../support/snapshot.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** BK_SWEEP=all: 30, by hand. */
-const MOMENTS = process.env['BK_SWEEP'] === 'all' ? 30 : 7;
+const MOMENTS = process.env['BK_SWEEP'] === 'all' ? 30 : 5;
 
 /** Kills a clone after so long. @returns whether it was still at work */
 async function killedAfter(ms: number, args: readonly string[]): Promise<boolean> {

@@ -22,7 +22,8 @@ const SMALL = 100_000;
 const MIB = 1 << 20;
 /** Of one cut: what had come and was not written yet. */
 const LOST = 3 * MIB;
-const MOST_CUTS = 40;
+/** Of one round: then it may come through. */
+const MOST_CUTS = Math.min(40, CUTS);
 /** Bytes before the end of a connection in which the last things are said. */
 const TAIL = 6_000;
 
