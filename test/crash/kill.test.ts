@@ -4,7 +4,7 @@ import { killRound, Stage } from '../support/rounds.ts';
 import { SCENARIOS } from '../support/scenarios.ts';
 
 /** L1 of RELIABILITY 4.2: killed before a mutating call, for calls of every kind (BK_SWEEP=all: before each). */
-const POINTS = 6;
+const POINTS = 4;
 
 describe.each(SCENARIOS)('killed: $name', (scenario) => {
   test('the next command finishes or rolls back, nothing is lost', () => {
