@@ -205,9 +205,10 @@ export class Verification {
    * Media whose tags somebody wrote though he put the time back, as players do: pixels or sound are the head's. A failing
    * disk moves no change time.
    */
-  async #rewritten(items: readonly Item[], { hashes }: ReadResult): Promise<ReadonlySet<Item>> {
+  async #rewritten(items: readonly Item[], { hashes, failures }: ReadResult): Promise<ReadonlySet<Item>> {
+    const unread = new Set(failures.map(([i]) => i));
     const open = items.filter(
-      (item, i) => item.same && item.touched && !item.link && !isHash(hashes, i, item.hash),
+      (item, i) => item.same && item.touched && !item.link && !unread.has(i) && !isHash(hashes, i, item.hash),
     );
     const payloads = new Map<Item, ContentHash>();
     for (const item of open) {
