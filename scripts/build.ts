@@ -22,7 +22,7 @@ const common: BuildOptions = {
   format: 'cjs',
   target: 'node22',
   external: ['better-sqlite3', '@napi-rs/blake-hash', 'koffi'],
-  alias: { 'string-width': './scripts/string-width.cjs' },
+  alias: { 'string-width': './scripts/string-width.cjs', assert: './scripts/assert.cjs' },
   // Node reads less; names stay, so that a stack in a bug report can be understood.
   minifyWhitespace: true,
   minifySyntax: true,
@@ -57,14 +57,44 @@ function bundle(entry: string, name: string): void {
   }
 }
 
+/** What a start of bk can often do without; loading it takes 1 to 8 ms each. */
+const HEAVY = [
+  'better-sqlite3',
+  'koffi',
+  ...['child_process', 'crypto', 'net', 'timers/promises', 'worker_threads', 'zlib'].map(
+    (name) => `node:${name}`,
+  ),
+];
+
 /**
- * esbuild copies every property of a builtin that is imported as a whole, which loads parts of Node that nobody asked
- * for (10 ms at every start). An object that inherits them serves as well.
+ * Takes 30 ms from every start. Heavy modules are loaded when one of their names is first asked for. And esbuild
+ * copies every property of a builtin that is imported as a whole, which loads parts of Node that nobody asked for: an
+ * object that inherits them serves as well.
  */
 function lean(bundled: string): string {
-  const whole = /__toESM\((require\("node:[a-z_/]+"\))(?:, ?1)?\)/g;
-  return `var wholeModule=m=>Object.create(m,{default:{value:m}});${bundled.replace(whole, 'wholeModule($1)')}`;
+  const names = new Map<string, Set<string>>();
+  for (const [, variable = '', name = ''] of bundled.matchAll(/\b(import_\w+)\.(\w+)/g)) {
+    names.set(variable, (names.get(variable) ?? new Set()).add(name));
+  }
+  const heavy = HEAVY.join('|').replaceAll('/', '\\/');
+  const whole = String.raw`(?:__toESM\()?require\("(${heavy})"\)(?:(?:, ?1)?\))?`;
+  const text = bundled
+    .replace(
+      new RegExp(`\\b(import_\\w+) ?= ?${whole}(?=[,;])`, 'g'),
+      (_, variable: string, module: string) => {
+        const asked = JSON.stringify([...(names.get(variable) ?? [])]);
+        return `${variable}=lazyModule(()=>require("${module}"),${asked})`;
+      },
+    )
+    .replace(/__toESM\((require\("node:[a-z_/]+"\))(?:, ?1)?\)/g, 'wholeModule($1)');
+  return `${lazyModule}var wholeModule=m=>Object.create(m,{default:{value:m}});${text}`;
 }
+
+/** In the bundle: an object with the given names of a module, which is loaded with the first of them. */
+const lazyModule =
+  'function lazyModule(load,names){var lazy={};for(let name of names)Object.defineProperty(lazy,name,{configurable:true,' +
+  'get(){var module=load(),value=name==="default"?module:module[name];Object.defineProperty(lazy,name,{value});' +
+  'return value}});return lazy}';
 
 fs.mkdirSync(dist, { recursive: true });
 bundle('packages/cli/start.ts', 'main.cjs');
