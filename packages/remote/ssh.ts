@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { BkError } from '@bk/core';
 import type { Address } from './address.ts';
+import { socketPair } from './socket-pair.ts';
 import { type Channel, streamChannel } from './wire/channel.ts';
 import { shown } from './wire/fault.ts';
 
@@ -32,14 +33,19 @@ const KILL_MS = 1_000;
  * are what they are for every other program.
  * @throws BkError 'usage' if the command is none, 'unreachable' if there is no ssh
  */
-export function sshChannel(address: SshAddress, options: SshOptions): Channel {
+export async function sshChannel(address: SshAddress, options: SshOptions): Promise<Channel> {
   const [program = 'ssh', ...own] = wordsOf(options.command ?? 'ssh');
-  const child = spawn(found(program), [...own, ...sshArguments(address, options.isAttended)], {
-    stdio: ['pipe', 'pipe', 'pipe'],
+  const file = found(program);
+  const pair = await socketPair();
+  const child = spawn(file, [...own, ...sshArguments(address, options.isAttended)], {
+    stdio: ['pipe', pair?.far ?? 'pipe', 'pipe'],
   });
+  pair?.far.destroy();
   const said = new Said(child, options.tell);
   endWithThisProcess(child);
-  const channel = streamChannel(child.stdout, child.stdin, { reason: () => said.reason(address) });
+  const channel = streamChannel(pair?.near ?? child.stdout!, child.stdin!, {
+    reason: () => said.reason(address),
+  });
   return {
     incoming: channel.incoming,
     write: (bytes) => channel.write(bytes),

@@ -1,5 +1,5 @@
-import type { Readable, Writable } from 'node:stream';
-import { type Peer, type RepositoryWish, servePeer, streamChannel } from '@bk/remote';
+import net from 'node:net';
+import { type Peer, type RepositoryWish, SocketIncoming, servePeer, streamChannel } from '@bk/remote';
 import { advanceFromIncoming } from './advance/advance.ts';
 import type { Context } from './context.ts';
 import { offerRepository } from './peers/offer.ts';
@@ -15,14 +15,14 @@ export interface ServeOptions {
   readonly readOnly?: boolean;
 }
 
-/** Bytes to and from another process; streams that do not block, so that while one waits the other goes on. */
+/** Descriptors of bytes from and to another process; pipes or sockets. */
 export interface Stdio {
-  readonly input: Readable;
-  readonly output: Writable;
+  readonly input: number;
+  readonly output: number;
 }
 
 /**
- * Answers another bk at the other end of two streams until it ends: the repository that it asks for, opened for it.
+ * Answers another bk at the other end of two pipes until it ends: the repository that it asks for, opened for it.
  * @throws BkError what ended it, unless the other side said that it ends
  */
 export async function serve(
@@ -31,7 +31,12 @@ export async function serve(
   context: Context,
 ): Promise<void> {
   const { root, readOnly = false } = options;
-  await servePeer(streamChannel(input, output), {
+  // They do not block: while one waits, the other goes on.
+  const incoming = new SocketIncoming(
+    (onread) => new net.Socket({ fd: input, readable: true, writable: false, onread }),
+  );
+  const outgoing = new net.Socket({ fd: output, readable: false, writable: true });
+  await servePeer(streamChannel(incoming, outgoing), {
     open: async (wish) => offered(wish, options, context),
     ...(!readOnly && { clone: (wish, asking) => cloneHere(wish, asking, root, context) }),
   });

@@ -1,4 +1,3 @@
-import net from 'node:net';
 import path from 'node:path';
 import { BkError } from '@bk/core';
 import { isTerminal } from '../terminal.ts';
@@ -34,10 +33,7 @@ export const serve = verb({
     }
     const { serve } = await import('@bk/repo');
     await serve(
-      {
-        input: new net.Socket({ fd: 0, readable: true, writable: false }),
-        output: new net.Socket({ fd: 1, readable: false, writable: true }),
-      },
+      { input: 0, output: 1 },
       {
         ...(given.root !== undefined && { root: path.resolve(session.directory, given.root) }),
         readOnly: given['read-only'] === true,

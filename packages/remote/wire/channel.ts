@@ -1,12 +1,13 @@
 import type { Readable, Writable } from 'node:stream';
 import type { BkError } from '@bk/core';
 import { type Clock, systemClock } from './clock.ts';
+import { type Incoming, SocketIncoming } from './incoming.ts';
 import { TIMEOUTS } from './timeouts.ts';
 
 /** A byte stream to another process, both ways. */
 export interface Channel {
-  /** Bytes as they come, each piece for whoever gets it; ends when the other end closes, or is broken. */
-  readonly incoming: AsyncIterable<Uint8Array>;
+  /** Bytes as they come, each piece for whoever gets it. */
+  readonly incoming: { [Symbol.asyncIterator](): Incoming };
   /**
    * Resolves when more may be written and what was given is not needed any more; rejects when the channel is broken.
    * One call at a time.
@@ -28,12 +29,16 @@ export interface StreamOptions {
  * A channel over a pair of Node's streams: the stdio of a child, or this process' own. For one's own give streams that
  * do not block (`new net.Socket({ fd: 1 })`): writing to `process.stdout` stops the whole process while nobody reads.
  */
-export function streamChannel(readable: Readable, writable: Writable, options: StreamOptions = {}): Channel {
+export function streamChannel(
+  readable: Readable | SocketIncoming,
+  writable: Writable,
+  options: StreamOptions = {},
+): Channel {
   return new StreamChannel(readable, writable, options);
 }
 
 class StreamChannel implements Channel {
-  readonly incoming: AsyncIterable<Uint8Array>;
+  readonly incoming: Channel['incoming'];
   readonly reason?: () => Promise<BkError | undefined>;
   readonly #readable: Readable;
   readonly #writable: Writable;
@@ -42,7 +47,12 @@ class StreamChannel implements Channel {
   readonly #ended: Promise<void>;
   #closing: Promise<void> | undefined;
 
-  constructor(readable: Readable, writable: Writable, { clock, closeMs, reason }: StreamOptions) {
+  constructor(
+    source: Readable | SocketIncoming,
+    writable: Writable,
+    { clock, closeMs, reason }: StreamOptions,
+  ) {
+    const readable = source instanceof SocketIncoming ? source.socket : source;
     this.#readable = readable;
     this.#writable = writable;
     this.#clock = clock ?? systemClock;
@@ -55,7 +65,7 @@ class StreamChannel implements Channel {
       readable.on('end', resolve);
       readable.on('close', resolve);
     });
-    this.incoming = reading(readable);
+    this.incoming = source instanceof SocketIncoming ? source : reading(source);
   }
 
   write(bytes: readonly Uint8Array[]): Promise<void> {

@@ -4,6 +4,7 @@ import type { Channel } from './channel.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Connection, type Handler, interrupted } from './connection.ts';
 import { commonVersion, type Greeting, greeting, MOST_NOISE, NOISE_HINT, readGreeting } from './greeting.ts';
+import type { Incoming } from './incoming.ts';
 import type { Packing } from './packing.ts';
 import { RemotePeer } from './remote-peer.ts';
 import { refuse, requestOf, servedBy } from './serving.ts';
@@ -179,7 +180,7 @@ async function connect(channel: Channel, options: WireOptions, handler: Handler)
 }
 
 interface Greeted {
-  readonly incoming: AsyncIterator<Uint8Array>;
+  readonly incoming: Incoming;
   readonly rest: Uint8Array;
 }
 
@@ -192,7 +193,7 @@ async function greet(
   settings: Settings,
   { speaksFirst }: { readonly speaksFirst: boolean },
 ): Promise<Greeted> {
-  const incoming = channel.incoming[Symbol.asyncIterator]();
+  const incoming: Incoming = channel.incoming[Symbol.asyncIterator]();
   try {
     if (speaksFirst) await inTime(channel.write([greeting()]), settings);
     const said = await inTime(readGreeting(incoming, speaksFirst ? 0 : MOST_NOISE), settings);

@@ -15,6 +15,7 @@ import type { Clock } from './clock.ts';
 import { errorOf, faultOf } from './fault.ts';
 import { Inflow, Outflow } from './flow.ts';
 import { FLAG, FRAME, type Frame, FrameReader, putU32, u32, violation } from './frame.ts';
+import type { Incoming } from './incoming.ts';
 import { Keeper } from './keeper.ts';
 import { jsonOf, MOST_MESSAGE, partsOf } from './message.ts';
 import { Outgoing } from './outgoing.ts';
@@ -60,12 +61,7 @@ export class Connection {
   #settle: (error: BkError | undefined) => void = () => {};
 
   /** @param rest came after the greeting */
-  constructor(
-    channel: Channel,
-    incoming: AsyncIterator<Uint8Array>,
-    rest: Uint8Array,
-    options: ConnectionOptions,
-  ) {
+  constructor(channel: Channel, incoming: Incoming, rest: Uint8Array, options: ConnectionOptions) {
     this.#channel = channel;
     this.#options = options;
     const { clock, timeouts, packing } = options;
@@ -180,12 +176,13 @@ export class Connection {
     await this.ended;
   }
 
-  async #read(incoming: AsyncIterator<Uint8Array>, rest: Uint8Array): Promise<void> {
+  async #read(incoming: Incoming, rest: Uint8Array): Promise<void> {
     // Whoever made the connection has it before it is asked anything.
     await undefined;
     try {
       this.#push(rest);
-      for await (const bytes of { [Symbol.asyncIterator]: () => incoming }) this.#push(bytes);
+      if (incoming.pour !== undefined) await incoming.pour((bytes) => this.#push(bytes));
+      else for await (const bytes of { [Symbol.asyncIterator]: () => incoming }) this.#push(bytes);
     } catch (error) {
       this.#misled(error instanceof BkError ? error : bug(error));
       return drain(incoming);

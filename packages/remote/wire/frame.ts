@@ -109,7 +109,7 @@ export function writeHeader(target: Uint8Array, { type, flags, call, length }: H
 
 /**
  * Cuts what comes into frames. A header is held against the rules before anything is allocated for it.
- * The payload may be a view of what was pushed.
+ * What was pushed is not looked at any more afterwards: payloads are copies.
  */
 export class FrameReader {
   readonly #pool: Lender;
@@ -159,10 +159,6 @@ export class FrameReader {
   }
 
   #readPayload(head: Head, bytes: Uint8Array, at: number): number {
-    if (this.#payload === undefined && bytes.length - at >= head.length) {
-      this.#emit(head, bytes.subarray(at, at + head.length));
-      return at + head.length;
-    }
     this.#payload ??= this.#bufferFor(head.length);
     const part = bytes.subarray(at, at + head.length - this.#filled);
     this.#payload.set(part, this.#filled);

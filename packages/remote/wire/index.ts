@@ -7,6 +7,7 @@
 export * from './channel.ts';
 export * from './clock.ts';
 export * from './connect.ts';
+export { SocketIncoming } from './incoming.ts';
 export * from './memory-channel.ts';
 export type { Packing } from './packing.ts';
 export { TIMEOUTS, type Timeouts } from './timeouts.ts';

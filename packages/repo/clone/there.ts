@@ -60,7 +60,7 @@ async function there(address: SshAddress, wanted: Wanted, context: Context): Pro
   };
   const { command } = repository === undefined ? NOBODY : asking(repository);
   try {
-    const said = await cloneThere(openSsh(address, command, context), {
+    const said = await cloneThere(await openSsh(address, command, context), {
       wish: { kind: 'clone', path: address.path, options },
       offered: peer,
       report: context.report,

@@ -50,13 +50,20 @@ export async function sshPeer(
 ): Promise<Peer> {
   const wish = { kind: 'repository', path: address.path, asks: asker } as const;
   try {
-    return await connectPeer(openSsh(address, command, context), { wish, timeouts: sshTimeouts(context) });
+    return await connectPeer(await openSsh(address, command, context), {
+      wish,
+      timeouts: sshTimeouts(context),
+    });
   } catch (error) {
     throw named(error, address);
   }
 }
 
-export function openSsh(address: SshAddress, command: string | undefined, { person }: Context): Channel {
+export function openSsh(
+  address: SshAddress,
+  command: string | undefined,
+  { person }: Context,
+): Promise<Channel> {
   return sshChannel(address, {
     isAttended: person !== undefined,
     ...(command !== undefined && { command }),
