@@ -22,6 +22,7 @@ const WRITERS: readonly RegExp[] = [
   /^packages\/worktree\/treefs\.ts$/,
   /^packages\/worktree\/(stage|act|apply|put|copy|copy-staging)\.ts$/, // .bk/staging and .bk/safety
   /^packages\/worktree\/(capabilities|mtimes)\.ts$/, // try out in .bk/staging what the file system can do
+  /^packages\/remote\/socket-pair\.ts$/, // a socket in a folder for temporary files, gone at once
   /^packages\/repo\/(init|clone\/target)\.ts$/, // makes .bk, and the folder that becomes a repository
 ];
 const WRITES =
