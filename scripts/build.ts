@@ -21,8 +21,12 @@ const common: BuildOptions = {
   platform: 'node',
   format: 'cjs',
   target: 'node22',
-  external: ['better-sqlite3', '@napi-rs/blake-hash', 'koffi'],
-  alias: { 'string-width': './scripts/string-width.cjs', assert: './scripts/assert.cjs' },
+  external: ['@napi-rs/blake-hash', 'koffi'],
+  alias: {
+    'string-width': './scripts/string-width.cjs',
+    assert: './scripts/assert.cjs',
+    'better-sqlite3': './scripts/sqlite.cjs',
+  },
   // Node reads less; names stay, so that a stack in a bug report can be understood.
   minifyWhitespace: true,
   minifySyntax: true,
@@ -59,7 +63,6 @@ function bundle(entry: string, name: string): void {
 
 /** What a start of bk can often do without; loading it takes 1 to 8 ms each. */
 const HEAVY = [
-  'better-sqlite3',
   'koffi',
   ...['child_process', 'crypto', 'net', 'timers/promises', 'worker_threads', 'zlib'].map(
     (name) => `node:${name}`,
