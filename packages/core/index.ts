@@ -18,6 +18,7 @@ export * from './beside.ts';
 export * from './brakes.ts';
 export * from './change.ts';
 export * from './commit.ts';
+export * from './companions.ts';
 export * from './compare.ts';
 export * from './conserve.ts';
 export * from './copies.ts';
