@@ -1,4 +1,4 @@
-import type { RepoPath } from '@bk/core';
+import { displayText, type RepoPath } from '@bk/core';
 import { count, table } from './format.ts';
 import { type Style, safe, shownPath } from './terminal.ts';
 
@@ -15,6 +15,22 @@ export function listText(
     .slice(0, MANY)
     .map(({ path, reason }) => [`  ${shownPath(path)}`, style('dim', safe(reason ?? ''))]);
   return `${title}: ${count(items.length)}\n${table(rows)}${moreText(items.length, '  ')}`;
+}
+
+/** What was meant besides what was named. */
+export function meantText(
+  {
+    whole = [],
+    companions = [],
+  }: {
+    readonly whole?: readonly { readonly path: RepoPath }[];
+    readonly companions?: readonly { readonly path: RepoPath; readonly of: RepoPath }[];
+  },
+  style: Style,
+): string {
+  const beside = companions.map(({ path, of }) => ({ path, reason: `of ${displayText(of).text}` }));
+  const all = listText('one thing, so all of it was meant', whole, style);
+  return `${all}${listText('companions, so meant too', beside, style)}`;
 }
 
 /** As listText, but a reason is told once, before the paths that have it; in the order in which they come. */

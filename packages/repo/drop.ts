@@ -3,6 +3,7 @@ import {
   type ContentHash,
   comparePaths,
   type DropContent,
+  displayText,
   isHeldByHistory,
   KIND,
   type Protection,
@@ -16,7 +17,6 @@ import { type AsRecorded, Checking } from './drop/check.ts';
 import { Claimants, inodeOf, releaseContent } from './drop/net.ts';
 import { type ProofPorts, type Proven, proveElsewhere } from './drop/proof.ts';
 import { Removal } from './drop/removal.ts';
-import { entityFinder, type Widened, widenToEntities } from './observe/head-entities.ts';
 import {
   contentOfEntry,
   type HeadEntry,
@@ -24,6 +24,7 @@ import {
   isAbsentEntry,
   unknownPaths,
 } from './observe/head-entries.ts';
+import { type Companion, HeadWholes, type WidenedWholes } from './observe/head-wholes.ts';
 import { type Placed, setAbsent, setPresent } from './presence/absence.ts';
 import type { Repository } from './repository.ts';
 
@@ -43,6 +44,8 @@ export interface DropResult {
   readonly bytes: number;
   /** Entities that were meant as a whole, though only a part was named; absent: none. */
   readonly whole?: readonly { readonly path: RepoPath }[];
+  /** Files here that were meant because a companion was named; absent: none. */
+  readonly companions?: readonly Companion[];
 }
 
 /**
@@ -93,8 +96,8 @@ class Dropping {
   readonly #net: SafetyNet;
   /** Files that were gone before: an interrupted run may have left their folders. */
   readonly #emptied = new Set<RepoPath>();
-  readonly #find: (path: RepoPath) => RepoPath | undefined;
-  readonly #widened: Widened;
+  readonly #wholes: HeadWholes;
+  readonly #widened: WidenedWholes;
   readonly #done: { path: RepoPath; size: number }[] = [];
   readonly #refused: { path: RepoPath; reason: string }[] = [];
 
@@ -104,11 +107,11 @@ class Dropping {
     this.#context = context;
     this.#checking = new Checking(repo.layout);
     this.#net = new SafetyNet(repo.layout);
-    this.#find = entityFinder(repo);
+    this.#wholes = new HeadWholes(repo);
     const unknown = unknownPaths(repo, options.paths);
     for (const path of unknown) this.#refuse(path, 'the last commit has no such file or folder');
     const known = options.paths.filter((path) => !unknown.includes(path));
-    this.#widened = widenToEntities(known, this.#find);
+    this.#widened = this.#wholes.widen(known, (entry) => !isAbsentEntry(entry));
   }
 
   close(): void {
@@ -143,9 +146,11 @@ class Dropping {
   #result(): DropResult {
     const done = this.#done.sort((a, b) => comparePaths(a.path, b.path));
     const refused = this.#refused.sort((a, b) => comparePaths(a.path, b.path));
+    const { companions } = this.#widened;
     const whole = this.#widened.whole.map((path) => ({ path }));
     const bytes = done.reduce((sum, { size }) => sum + size, 0);
-    return { done, refused, bytes, ...(whole.length > 0 && { whole }) };
+    const meant = { ...(whole.length > 0 && { whole }), ...(companions.length > 0 && { companions }) };
+    return { done, refused, bytes, ...meant };
   }
 
   #refuse(path: RepoPath, reason: string): void {
@@ -203,16 +208,20 @@ class Dropping {
     return allowed.filter(({ content }) => !isHeldByHistory(content));
   }
 
-  /** An entity goes as a whole or stays as a whole. */
+  /** An entity goes as a whole or stays as a whole, and so do companions. */
   #uncut(groups: readonly Group[]): readonly Group[] {
-    const staying = new Set(this.#refused.map(({ path }) => this.#find(path)));
-    staying.delete(undefined);
+    const staying = new Map<string, RepoPath>();
+    for (const { path } of this.#refused) {
+      const key = this.#wholes.wholeOf(path)?.key;
+      if (key !== undefined && !staying.has(key)) staying.set(key, path);
+    }
     if (staying.size === 0) return groups;
     return groups.flatMap((group) => {
       const candidates = group.candidates.filter(({ file: { path } }) => {
-        const entity = this.#find(path);
-        if (entity === undefined || !staying.has(entity)) return true;
-        this.#refuse(path, `something else of ${entity} has to stay, which is one thing`);
+        const whole = this.#wholes.wholeOf(path);
+        const other = whole && staying.get(whole.key);
+        if (other === undefined) return true;
+        this.#refuse(path, partOf(whole?.entity, other));
         return false;
       });
       return candidates.length === 0 && group.candidates.length > 0 ? [] : [{ ...group, candidates }];
@@ -287,4 +296,9 @@ function placedOf({ entry: { path, known, k } }: Candidate): Placed {
     observedNs: known.observedNs,
     protection: known.protections[k] as Protection,
   };
+}
+
+function partOf(entity: RepoPath | undefined, other: RepoPath): string {
+  if (entity !== undefined) return `something else of ${entity} has to stay, which is one thing`;
+  return `its companion ${displayText(other).text} has to stay`;
 }

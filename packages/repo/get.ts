@@ -21,8 +21,8 @@ import { type Brought, bring, bringFromRemotes } from './exchange/bring.ts';
 import { lookAtPlaced, type PlacedFile } from './get/placed.ts';
 import { placesOf } from './holdings/holdings.ts';
 import { recordAt } from './observe/draft.ts';
-import { entityFinder, widenToEntities } from './observe/head-entities.ts';
 import { headEntries, isAbsentEntry, unknownPaths } from './observe/head-entries.ts';
+import { type Companion, HeadWholes } from './observe/head-wholes.ts';
 import { LiveTree, typeOfStat } from './observe/live-tree.ts';
 import type { OpenRemote } from './peers/peers.ts';
 import { isAbsent, setPresent } from './presence/absence.ts';
@@ -45,6 +45,8 @@ export interface GetResult {
   readonly bytes: number;
   /** Entities that came as a whole, though only a part was named; absent: none. */
   readonly whole?: readonly { readonly path: RepoPath }[];
+  /** Files that came because a companion was named; absent: none. */
+  readonly companions?: readonly Companion[];
 }
 
 export interface GetPorts {
@@ -99,9 +101,10 @@ class Getting {
     for (const path of unknown)
       this.#refused.push({ path, reason: 'the last commit has no such file or folder' });
     const known = named.filter((path) => !unknown.includes(path));
-    const { paths, whole } = widenToEntities(known, entityFinder(this.#repo));
+    const widened = new HeadWholes(this.#repo).widen(known, isAbsentEntry);
+    const { paths, whole, companions } = widened;
     const wanted = wantedAt(this.#repo, paths);
-    this.#refuseDeleted(paths, wanted);
+    this.#refuseDeleted(widened.asked, wanted);
     const { free, here } = this.#look(wanted);
     if (dryRun === true) this.#done.push(...free.map(({ path, size }) => ({ path, size })));
     else {
@@ -110,7 +113,11 @@ class Getting {
       else if (free.length === 0) publishPresence(this.#repo, this.#context);
       await this.#bringAndPlace(free, this.#foldersAt(paths));
     }
-    return { ...this.#result(), ...(whole.length > 0 && { whole: whole.map((path) => ({ path })) }) };
+    return {
+      ...this.#result(),
+      ...(whole.length > 0 && { whole: whole.map((path) => ({ path })) }),
+      ...(companions.length > 0 && { companions }),
+    };
   }
 
   /** What is not absent by design and yet not there was deleted or moved since the last commit. */

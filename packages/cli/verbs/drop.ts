@@ -1,7 +1,7 @@
 import { BkError } from '@bk/core';
 import type { DropResult } from '@bk/repo';
 import { counted, size } from '../format.ts';
-import { listText, reasonsText } from '../lists.ts';
+import { listText, meantText, reasonsText } from '../lists.ts';
 import type { Style } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
@@ -30,7 +30,7 @@ export const drop = verb({
     const paths = session.paths(repository, given.paths);
     const options = { paths, dryRun, ...(copies !== undefined && { copies }) };
     const result = await drop(repository, options, session.context);
-    session.result(result, (done) => dropText(done, { style: session.style, dryRun }));
+    session.result(result, (done) => dropText(done, { style: session.style, dryRun }), ['path', 'of']);
     if (result.refused.length === 0) return 0;
     return result.done.length === 0 ? 3 : 1;
   },
@@ -42,14 +42,12 @@ function numberOf(text: string): number {
   throw new BkError('usage', `--copies ${text}: it must be a whole number, at least 1`);
 }
 
-function dropText(
-  { done, refused, bytes, whole = [] }: DropResult,
-  { style, dryRun }: { style: Style; dryRun: boolean },
-): string {
+function dropText(result: DropResult, { style, dryRun }: { style: Style; dryRun: boolean }): string {
+  const { done, refused, bytes } = result;
   const list = dryRun ? listText('would be freed', done, style) : '';
   const kept = reasonsText(style('yellow', 'not dropped'), refused);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to free' : 'freed here'}`;
   const none = refused.length === 0 ? 'nothing of it is here' : 'nothing was freed';
-  const meant = listText('one thing, so all of it was meant', whole, style);
+  const meant = meantText(result, style);
   return `${list}${meant}${kept}${done.length === 0 ? none : what}\n`;
 }

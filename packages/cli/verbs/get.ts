@@ -1,6 +1,6 @@
 import type { GetResult } from '@bk/repo';
 import { counted, size } from '../format.ts';
-import { listText } from '../lists.ts';
+import { listText, meantText } from '../lists.ts';
 import type { Style } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
@@ -21,18 +21,16 @@ export const get = verb({
     const dryRun = given['dry-run'] === true;
     const options = { paths: session.paths(repository, given.paths), dryRun };
     const result = await get(repository, options, session.context);
-    session.result(result, (done) => getText(done, { style: session.style, dryRun }));
+    session.result(result, (done) => getText(done, { style: session.style, dryRun }), ['path', 'of']);
     return result.refused.length > 0 ? 1 : 0;
   },
 });
 
-function getText(
-  { done, refused, bytes, whole = [] }: GetResult,
-  { style, dryRun }: { style: Style; dryRun: boolean },
-): string {
+function getText(result: GetResult, { style, dryRun }: { style: Style; dryRun: boolean }): string {
+  const { done, refused, bytes } = result;
   const list = dryRun ? listText('would be brought', done, style) : '';
   const failed = listText(style('red', 'could not be brought'), refused, style);
   const what = `${counted(done.length, 'file')} (${size(bytes)}) ${dryRun ? 'to bring' : 'brought here'}`;
-  const meant = listText('one thing, so all of it was meant', whole, style);
+  const meant = meantText(result, style);
   return `${list}${meant}${failed}${done.length + refused.length === 0 ? 'everything is here already' : what}\n`;
 }
