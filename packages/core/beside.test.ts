@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { besideName, NAME_BYTES, withoutNotes } from './beside.ts';
+import { besideName, besideNames, NAME_BYTES, withoutNotes } from './beside.ts';
+import { companionStem, groupCompanions } from './companions.ts';
 import { decodeName, encodeName, isCanonicalName } from './name.ts';
 import type { EncodedName, FsName } from './path.ts';
 
@@ -94,5 +95,47 @@ describe('besideName', () => {
         expect(withoutNotes(beside, 'other')).toBe(beside);
       }
     expect(withoutNotes('x (conflict a 2026-10-01) 2.jpg' as EncodedName, 'conflict')).toBe('x.jpg');
+  });
+});
+
+describe('besideNames', () => {
+  const list = (text: string) => text.split(', ') as EncodedName[];
+  const NOTE = 'recovered 2026-10-01';
+
+  test.each([
+    ['a.CR2, a.JPG, a.xmp, a.CR2.xmp', 'a (R).CR2, a (R).JPG, a (R).xmp, a (R).CR2.xmp'],
+    ['song.mp3, song.mp3.xmp', 'song (R).mp3, song (R).mp3.xmp'],
+    ['song.mp3.xmp', 'song.mp3 (R).xmp'],
+    ['our.trip.jpg, our.trip.xmp', 'our.trip (R).jpg, our.trip (R).xmp'],
+    ['a (recovered 2025-01-01).CR2, a (recovered 2025-01-01).JPG', 'a (R).CR2, a (R).JPG'],
+  ])('%s', (names, expected) => {
+    expect(besideNames(list(names), NOTE, free).join(', ').replaceAll(NOTE, 'R')).toBe(expected);
+  });
+
+  test('a name that is taken takes all on', () => {
+    const taken = (name: EncodedName, i: number) => name === `a (${NOTE}).JPG` && i === 1;
+    expect(besideNames(list('a.CR2, a.JPG'), NOTE, taken)).toEqual([
+      `a (${NOTE}) 2.CR2`,
+      `a (${NOTE}) 2.JPG`,
+    ]);
+    expect(besideNames(list('a.JPG, a.CR2'), NOTE, taken)).toEqual([`a (${NOTE}).JPG`, `a (${NOTE}).CR2`]);
+  });
+
+  test('any companions are companions under their new names, each with a name of its own', () => {
+    const stem = fc.oneof(
+      fc.constantFrom('a', 'a.b', '%FF', `a (${NOTE}) 3`, 'x'.repeat(246)),
+      fc.constant('é'.repeat(120)),
+    );
+    const ending = fc.constantFrom('.jpg', '.CR2', '.xmp', '.CR2.xmp', '.jpg.xmp', '.mov');
+    fc.assert(
+      fc.property(stem, fc.uniqueArray(ending, { minLength: 2 }), (start, endings) => {
+        const names = endings.map((end) => `${start}${end}` as EncodedName);
+        const beside = besideNames(names, NOTE, free);
+        expect(new Set(beside).size).toBe(names.length);
+        expect(groupCompanions(beside).get(beside[0]!)).toEqual(beside);
+        expect(new Set(beside.map(companionStem)).size).toBe(1);
+        expect(Math.max(...beside.map((name) => decodeName(name).length))).toBeLessThanOrEqual(NAME_BYTES);
+      }),
+    );
   });
 });

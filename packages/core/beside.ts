@@ -1,3 +1,4 @@
+import { companionStem } from './companions.ts';
 import { BkError } from './error.ts';
 import { decodeName, encodeName, utf8Bytes } from './name.ts';
 import type { EncodedName, FsName } from './path.ts';
@@ -19,14 +20,50 @@ export function besideName(
   taken: (name: EncodedName) => boolean,
 ): EncodedName {
   const { stem, extension } = splitName(decodeName(name));
+  const [found = name] = namesBeside({ stem, extensions: [extension] }, note, taken);
+  return found;
+}
+
+/**
+ * Free names for companions that come to lie beside others: all with the same note after their common stem, so that they
+ * are companions again. In the order of `names`, of which all are of one group; one alone is named by besideName.
+ * @param taken asked for each name, with its place in the list
+ */
+export function besideNames(
+  names: readonly EncodedName[],
+  note: string,
+  taken: (name: EncodedName, i: number) => boolean,
+): readonly EncodedName[] {
+  const [first] = names;
+  if (first === undefined || names.length === 1)
+    return names.map((name) => besideName(name, note, (one) => taken(one, 0)));
+  const common = companionStem(first);
+  // What is named after a whole file (`song.mp3.xmp`) is named after its new name.
+  const stem = names.includes(common) ? splitName(decodeName(common)).stem : decodeName(common);
+  const extensions = names.map((name) => decodeName(name).slice(stem.length));
+  return namesBeside({ stem, extensions }, note, taken);
+}
+
+function namesBeside(
+  { stem, extensions }: { readonly stem: string; readonly extensions: readonly string[] },
+  note: string,
+  taken: (name: EncodedName, i: number) => boolean,
+): readonly EncodedName[] {
   const noteBytes = escapeSlashes(utf8Bytes(note));
   const original = originalStem(stem, noteBytes);
+  const longest = Math.max(...extensions.map((extension) => extension.length));
   for (let count = 1; ; count++) {
-    const suffix = ` (${noteBytes})${count === 1 ? '' : ` ${count}`}${extension}`;
-    const room = NAME_BYTES - suffix.length;
-    if (room < 1) throw new BkError('io', `no room for a name beside ${name}: ${note}`);
-    const candidate = encodeName(`${shorten(original, room)}${suffix}` as FsName);
-    if (!taken(candidate)) return candidate;
+    const suffix = ` (${noteBytes})${count === 1 ? '' : ` ${count}`}`;
+    const room = NAME_BYTES - suffix.length - longest;
+    if (room < 1)
+      throw new BkError(
+        'io',
+        `no room for a name beside ${encodeName(`${stem}${extensions[0]}` as FsName)}: ${note}`,
+      );
+    const candidates = extensions.map((extension) =>
+      encodeName(`${shorten(original, room)}${suffix}${extension}` as FsName),
+    );
+    if (!candidates.some(taken)) return candidates;
   }
 }
 

@@ -22,13 +22,13 @@ const MEDIUM_ENDING = new RegExp(`(?<=.)\\.(?:${RAW}|${PICTURE}|${FILM})$`, 'is'
 const SIDECAR_ENDING = new RegExp(`(?<=.)\\.(?:${SIDECAR})$`, 'is');
 
 /** What the names of companions in one folder have in common. */
-export function companionStem(name: EncodedName): string {
-  return name.replace(SIDECAR_ENDING, '').replace(MEDIUM_ENDING, '');
+export function companionStem(name: EncodedName): EncodedName {
+  return name.replace(SIDECAR_ENDING, '').replace(MEDIUM_ENDING, '') as EncodedName;
 }
 
 /** The stem of a path's companions, with its folder: equal for companions, and for nothing else. */
 export function companionStemAt(path: RepoPath): RepoPath {
-  return joinPath(parentOf(path), companionStem(nameOf(path)) as EncodedName);
+  return joinPath(parentOf(path), companionStem(nameOf(path)));
 }
 
 /** The names of a folder's files and links that have companions, each with all of its group, itself included. */

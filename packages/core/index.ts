@@ -68,6 +68,7 @@ export type { QueryClock, Range } from './query/value.ts';
 export { fold, wordsOf } from './query/words.ts';
 export * from './record.ts';
 export * from './recoverable.ts';
+export * from './recoverable-companions.ts';
 export * from './release.ts';
 export * from './returned.ts';
 export * from './rev.ts';

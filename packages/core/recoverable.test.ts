@@ -151,3 +151,79 @@ describe('decideRecovery', () => {
     ]);
   });
 });
+
+describe('companions', () => {
+  const left = (timeMs: number, ...paths: string[]) => paths.map((path) => version(path, path, timeMs));
+  const all = left(5, 'd/1.CR2', 'd/1.JPG', 'd/1.CR2.xmp', 'd/2.JPG', '1.JPG');
+  const withOf = (decision: RecoverDecision<string>) =>
+    decision.recoveries.map(({ path, of }) => (of === undefined ? path : `${path} of ${of}`));
+
+  test('come along with a file that is named, and say with which', () => {
+    expect(withOf(decide({ versions: all, wanted: ['d/1.JPG'] }))).toEqual([
+      'd/1.CR2 of d/1.JPG',
+      'd/1.CR2.xmp of d/1.JPG',
+      'd/1.JPG',
+    ]);
+    expect(withOf(decide({ versions: all, wanted: ['d/1.JPG', 'd/1.CR2'] }))).toEqual([
+      'd/1.CR2',
+      'd/1.CR2.xmp of d/1.JPG',
+      'd/1.JPG',
+    ]);
+    expect(withOf(decide({ versions: all, wanted: ['d'] })).join()).not.toContain('of');
+    expect(withOf(decide({ versions: all, wanted: ['d/1.JPG'], to: 'out' }))[0]).toBe(
+      'out/d/1.CR2 of d/1.JPG',
+    );
+  });
+
+  test('not with a folder of that name, nor with a file of which nothing is known', () => {
+    const versions = [...left(5, 'd/1.CR2', 'd/1/x'), version('d/1', '', 5, { type: 'dir' })];
+    expect(withOf(decide({ versions, wanted: ['d/1'] }))).toEqual(['d/1', 'd/1/x']);
+    expect(withOf(decide({ versions, wanted: ['d/1.JPG'] }))).toEqual([]);
+  });
+
+  test('that were deleted at another time come if nobody wanted it so, and if their place is free', () => {
+    const versions = [
+      ...left(5, 'd/1.CR2'),
+      ...left(3, 'd/1.JPG', 'd/1.THM'),
+      version('d/1.xmp', 'settings', 3, { confirmed: true }),
+      version('d/1.DNG', 'old', 3, { reason: 'replaced' }),
+    ];
+    expect(withOf(decide({ versions, wanted: ['d/1.CR2'], live: { 'd/1.JPG': 'another' } }))).toEqual([
+      'd/1.CR2',
+      'd/1.THM of d/1.CR2',
+    ]);
+    expect(withOf(decide({ versions, wanted: ['d/1.xmp'] }))).toContain('d/1.CR2 of d/1.xmp');
+  });
+
+  test('that left together come beside together, if anything is in the way of one', () => {
+    const live = { 'd/1.JPG': 'another picture', 'd/1 (recovered 2026-10-01).xmp': 'somebody else’s' };
+    const expected = [
+      'd/1.CR2@5 > d/1 (recovered 2026-10-01).CR2',
+      'd/1.CR2.xmp@5 > d/1 (recovered 2026-10-01).CR2.xmp',
+      'd/1.JPG@5 > d/1 (recovered 2026-10-01).JPG',
+    ];
+    for (const wanted of [['d/1.CR2'], ['d']])
+      expect(told(decide({ versions: all, wanted, live })).slice(0, 3)).toEqual(expected);
+    const again = { ...live, 'd/1 (recovered 2026-10-01).CR2': 'another raw file' };
+    expect(told(decide({ versions: all, wanted: ['d/1.CR2'], live: again }))[2]).toBe(
+      'd/1.JPG@5 > d/1 (recovered 2026-10-01) 2.JPG',
+    );
+    const brought = {
+      ...live,
+      ...Object.fromEntries(
+        expected.map((line) => {
+          const [, from = '', to = ''] = /^(.+)@5 > (.+)$/.exec(line) ?? [];
+          return [to, from];
+        }),
+      ),
+    };
+    const decision = decide({ versions: all, wanted: ['d/1.CR2'], live: brought });
+    expect([told(decision), decision.present.length, decision.failed]).toEqual([[], 3, []]);
+  });
+
+  test('what cannot be had of them is told, and keeps none from coming', () => {
+    const decision = decide({ versions: all, wanted: ['d/1.JPG'], lost: ['d/1.CR2'] });
+    expect(withOf(decision)).toEqual(['d/1.CR2.xmp of d/1.JPG', 'd/1.JPG']);
+    expect(decision.failed.map(({ path }) => path)).toEqual(['d/1.CR2']);
+  });
+});

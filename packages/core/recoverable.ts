@@ -1,8 +1,10 @@
-import { besideName } from './beside.ts';
+import { besideName, besideNames } from './beside.ts';
+import { companionStemAt } from './companions.ts';
 import type { EntryType } from './entry.ts';
 import type { ContentHash, GitId, ObjectId } from './ids.ts';
 import { sortByPath } from './nearest.ts';
 import { compareNames, type EncodedName, joinPath, nameOf, parentOf, type RepoPath, ROOT } from './path.ts';
+import { companionsToRecover } from './recoverable-companions.ts';
 
 /** What a path held until a commit deleted it or gave it another content. */
 export interface DepartedVersion {
@@ -50,6 +52,8 @@ export interface Recovery<Source> {
   readonly path: RepoPath;
   /** Absent for folders and symlinks, whose version says all, and for an empty file that nothing holds. */
   readonly source?: Source;
+  /** The file that was named, if this comes back as its companion only. */
+  readonly of?: RepoPath;
 }
 
 export interface RecoverFailure {
@@ -72,11 +76,12 @@ export interface RecoverDecision<Source> {
 /**
  * Chooses what to bring back, and where to: of each wanted path its latest version, never over anything. Where
  * something is in the way, the file gets a name beside it; where a file is in the place of a folder above, that folder
- * gets one. What is already there with the same content is not brought back again.
+ * gets one. Deleted companions of a file that is named come along (companionsToRecover), and those that were
+ * deleted in one commit come beside together. What is already there with the same content is not brought back again.
  */
 export function decideRecovery<Source>(input: RecoverInput<Source>): RecoverDecision<Source> {
-  const { chosen, unmatched } = chooseVersions(input);
-  const places = newPlaces(input);
+  const { chosen, unmatched, companions } = chooseVersions(input);
+  const places = newPlaces(input, groupsOf(chosen));
   const recoveries: Recovery<Source>[] = [];
   const present: { version: DepartedVersion; path: RepoPath }[] = [];
   const failed: RecoverFailure[] = unmatched.map((path) => ({ path, reason: NOTHING_KNOWN }));
@@ -88,7 +93,13 @@ export function decideRecovery<Source>(input: RecoverInput<Source>): RecoverDeci
     else if (source === undefined && needsSource(version)) failed.push(unobtainable(versions, input));
     else {
       places.reserve(place.path, version);
-      recoveries.push({ version, path: place.path, ...(source === undefined ? {} : { source }) });
+      const of = companions.get(version.path);
+      recoveries.push({
+        version,
+        path: place.path,
+        ...(source !== undefined && { source }),
+        ...(of !== undefined && { of }),
+      });
     }
   }
   return {
@@ -104,23 +115,31 @@ interface Choice {
   /** For each path its versions, latest first; sorted by path. */
   readonly chosen: readonly (readonly DepartedVersion[])[];
   readonly unmatched: readonly RepoPath[];
+  /** Paths that only a companion asks for, and which. */
+  readonly companions: ReadonlyMap<RepoPath, RepoPath>;
 }
 
 function chooseVersions<Source>(input: RecoverInput<Source>): Choice {
   const wanted = new Set(input.wanted);
   const matched = new Set<RepoPath>([ROOT]);
   const byPath = new Map<RepoPath, DepartedVersion[]>();
-  for (const version of input.versions) {
+  const companions = new Map<RepoPath, RepoPath>();
+  const versions = [...input.versions];
+  const isFree = (path: RepoPath) => input.live(placeBelow(path, input.to)) === undefined;
+  const companionOf = companionsToRecover(versions, input.wanted, isFree);
+  for (const version of versions) {
     const asked = askedBy(version, wanted, input.replaced);
-    if (asked.length === 0) continue;
+    const of = asked.length === 0 ? companionOf(version) : undefined;
+    if (asked.length === 0 && of === undefined) continue;
+    if (of !== undefined) companions.set(version.path, of);
     for (const path of asked) matched.add(path);
-    const versions = byPath.get(version.path);
-    if (versions === undefined) byPath.set(version.path, [version]);
-    else versions.push(version);
+    const known = byPath.get(version.path);
+    if (known === undefined) byPath.set(version.path, [version]);
+    else known.push(version);
   }
   const chosen = sortByPath(byPath.values(), (versions) => versions[0]!.path);
   for (const versions of chosen) versions.sort(latestFirst);
-  return { chosen, unmatched: [...wanted].filter((path) => !matched.has(path)) };
+  return { chosen, unmatched: [...wanted].filter((path) => !matched.has(path)), companions };
 }
 
 /** Which of the wanted paths ask for a version: its own, and those of the folders above. */
@@ -164,14 +183,39 @@ function unobtainable<Source>(
   return earlier === undefined ? failure : { ...failure, earlier };
 }
 
+/** Of each deleted file those that were deleted with it, itself included, if they are companions. */
+function groupsOf(chosen: Choice['chosen']): ReadonlyMap<DepartedVersion, readonly DepartedVersion[]> {
+  const groups = new Map<string, DepartedVersion[]>();
+  for (const [version] of chosen) {
+    if (version === undefined || version.type === 'dir' || version.reason === 'replaced') continue;
+    const key = `${version.departedIn} ${companionStemAt(version.path)}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [version]);
+    else group.push(version);
+  }
+  const found = new Map<DepartedVersion, readonly DepartedVersion[]>();
+  for (const group of groups.values())
+    if (group.length > 1) for (const version of group) found.set(version, group);
+  return found;
+}
+
+interface Place {
+  readonly path: RepoPath;
+  /** The version is there already. */
+  readonly present: boolean;
+}
+
 interface Places {
-  /** `present`: the version is there already. */
-  readonly find: (version: DepartedVersion) => { readonly path: RepoPath; readonly present: boolean };
+  readonly find: (version: DepartedVersion) => Place;
   readonly reserve: (path: RepoPath, version: DepartedVersion) => void;
 }
 
 /** Finds free paths, counting those that this decision fills already; remembers folders that had to get other names. */
-function newPlaces(input: Pick<RecoverInput<unknown>, 'live' | 'date' | 'to'>): Places {
+function newPlaces(
+  input: Pick<RecoverInput<unknown>, 'live' | 'date' | 'to'>,
+  groups: ReturnType<typeof groupsOf>,
+): Places {
+  const found = new Map<DepartedVersion, Place>();
   const reserved = new Map<RepoPath, Live>();
   const folders = new Map<RepoPath, RepoPath>([[ROOT, input.to ?? ROOT]]);
   const at = (path: RepoPath): Live | undefined => reserved.get(path) ?? input.live(path);
@@ -195,13 +239,32 @@ function newPlaces(input: Pick<RecoverInput<unknown>, 'live' | 'date' | 'to'>): 
     const wished = joinPath(folderFor(parentOf(version.path)), nameOf(version.path));
     return free(wished, (there) => there === undefined || isSame(there, version));
   };
+  /** One note for all: then they are companions there too. */
+  const findGroup = (group: readonly DepartedVersion[]): void => {
+    const folder = folderFor(parentOf(group[0]!.path));
+    const isTaken = (name: EncodedName, i: number): boolean => {
+      const there = at(joinPath(folder, name));
+      return there !== undefined && !isSame(there, group[i]!);
+    };
+    const own = group.map(({ path }) => nameOf(path));
+    const names = own.some(isTaken) ? besideNames(own, `recovered ${input.date}`, isTaken) : own;
+    const places = names.map((name) => joinPath(folder, name));
+    for (const [i, path] of places.entries()) found.set(group[i]!, { path, present: at(path) !== undefined });
+    for (const [i, path] of places.entries()) reserved.set(path, { type: group[i]!.type });
+  };
   return {
     find: (version) => {
-      const path = pathFor(version);
-      return { path, present: at(path) !== undefined };
+      const group = groups.get(version);
+      if (group !== undefined && !found.has(version)) findGroup(group);
+      const path = found.get(version)?.path ?? pathFor(version);
+      return found.get(version) ?? { path, present: at(path) !== undefined };
     },
     reserve: (path, { type }) => void reserved.set(path, { type }),
   };
+}
+
+function placeBelow(path: RepoPath, folder: RepoPath | undefined): RepoPath {
+  return folder === undefined || folder === ROOT ? path : (`${folder}/${path}` as RepoPath);
 }
 
 function isSame(at: Live, version: DepartedVersion): boolean {

@@ -1,6 +1,7 @@
 import {
   BkError,
   type ContentHash,
+  companionsToRecover,
   comparePaths,
   decideRecovery,
   type EntryType,
@@ -36,12 +37,13 @@ export interface RecoverOptions {
 export interface RecoverResult {
   /**
    * Where each file, symlink or empty folder is now; `from`: what its content comes from: 'safety', 'folder', 'history', or
-   * the name of a remote. Under a dry run: would be.
+   * the name of a remote; `of`: the file that was named, if this came along as its companion. Under a dry run: would be.
    */
   readonly recovered: readonly {
     readonly path: RepoPath;
     readonly from: string;
     readonly was?: RepoPath;
+    readonly of?: RepoPath;
   }[];
   readonly failed: readonly RecoverFailed[];
 }
@@ -60,6 +62,8 @@ export interface Recoverable {
   readonly reason: 'deleted' | 'replaced';
   /** 'safety', 'folder', 'history', or the name of a remote within reach that is known to hold it. */
   readonly from: string;
+  /** The file that was named, if this is offered as its companion. */
+  readonly of?: RepoPath;
 }
 
 export interface RecoverableResult {
@@ -77,7 +81,8 @@ export async function listRecoverable(
   const wanted = options.paths?.length ? options.paths : [ROOT];
   const search = await Search.begin(repo, { ...options, wanted }, context);
   try {
-    const versions = departed(search, wanted);
+    const companionOf = companionsToRecover(search.versions, wanted, (path) => !search.isThere(path));
+    const versions = departed(search, wanted, (version) => companionOf(version) !== undefined);
     const lacking = versions.filter((version) => search.from(version) === undefined);
     await search.seek(contentsOfVersions(lacking), 'look', context);
     const recoverable: Recoverable[] = [];
@@ -85,8 +90,9 @@ export async function listRecoverable(
     for (const version of versions) {
       const { path, type, blake3 = null, size, deletedIn, confirmed, reason } = version;
       const from = search.from(version);
-      if (from !== undefined)
-        recoverable.push({ path, type, blake3, size, deletedIn, confirmed, reason, from });
+      const of = wanted.some((folder) => isInside(path, folder)) ? undefined : companionOf(version);
+      const told = { path, type, blake3, size, deletedIn, confirmed, reason };
+      if (from !== undefined) recoverable.push({ ...told, from, ...(of !== undefined && { of }) });
       else if (blake3 !== null) {
         const known = search.lacking(blake3);
         if (known.where !== undefined) unreachable.push({ path, blake3, size, ...known });
@@ -99,10 +105,14 @@ export async function listRecoverable(
 }
 
 /** Each version of each path once, those left out that are there. */
-function departed(search: Search, wanted: readonly RepoPath[]): Version[] {
+function departed(
+  search: Search,
+  wanted: readonly RepoPath[],
+  isAlong: (version: Version) => boolean,
+): Version[] {
   const seen = new Set<string>();
   return search.versions
-    .filter((version) => wanted.some((folder) => isInside(version.path, folder)))
+    .filter((version) => wanted.some((folder) => isInside(version.path, folder)) || isAlong(version))
     .sort((a, b) => comparePaths(a.path, b.path) || b.timeMs - a.timeMs)
     .filter((version) => {
       const key = `${version.path}\0${version.type}\0${version.blake3 ?? ''}`;
@@ -207,11 +217,10 @@ class Recovering {
       'bring',
       this.#context,
     );
-    const had = versions.flatMap(({ version, path }) => {
+    const had = versions.flatMap((recovery) => {
+      const { version } = recovery;
       const source = version.blake3 === undefined ? undefined : this.#search.source(version.blake3);
-      return source === undefined || !this.#search.isBrought(version.blake3)
-        ? []
-        : [{ version, path, source }];
+      return source === undefined || !this.#search.isBrought(version.blake3) ? [] : [{ ...recovery, source }];
     });
     if (had.length === 0) return done;
     const second = carryOut(this.#repo, this.#search.steps(had), {
@@ -280,9 +289,9 @@ function report({ recoveries, failed, results }: Done): RecoverResult {
       ?.filter(({ outcome }) => outcome === 'conflict' || outcome === 'failed')
       .map((result) => [result.path, result]),
   );
-  const recovered: { path: RepoPath; from: string; was?: RepoPath }[] = [];
+  const recovered: { path: RepoPath; from: string; was?: RepoPath; of?: RepoPath }[] = [];
   const failures = [...failed];
-  for (const { version, path, source } of recoveries) {
+  for (const { version, path, source, of } of recoveries) {
     const problem = wrong.get(path);
     if (problem !== undefined)
       failures.push({ path: version.path, reason: problem.reason ?? 'it could not be placed' });
@@ -291,6 +300,7 @@ function report({ recoveries, failed, results }: Done): RecoverResult {
         path,
         from: source?.from ?? 'history',
         ...(path !== version.path && { was: version.path }),
+        ...(of !== undefined && { of }),
       });
   }
   return { recovered, failed: failures.sort((a, b) => comparePaths(a.path, b.path)) };

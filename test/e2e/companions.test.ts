@@ -61,3 +61,61 @@ test('drop leaves companions together where one of them has to stay', (context) 
   expect(dropped.stdout).toContain('its companion trip/boat.CR2.xmp has to stay: 3');
   expect(here(laptop)).toEqual([...LIVE, ...BOAT]);
 });
+
+/** What came back: `path`, and the file of which it is a companion. */
+const recovered = (root: string, ...args: string[]) =>
+  (bk(['-C', root, 'recover', ...args]).recovered as readonly { path: string; of?: string }[]).map(
+    ({ path: at, of }) => (of === undefined ? at : `${at} of ${of}`),
+  );
+
+function removeAll(root: string, files: readonly string[]): void {
+  for (const file of files) fs.rmSync(path.join(root, file));
+}
+
+test('recover brings back deleted companions, and says so', () => {
+  const laptop = grown();
+  removeAll(laptop, ['trip/boat.CR2', 'trip/boat.CR2.xmp', 'trip/boat.xmp', 'trip/lake.JPG']);
+  const expected = ['trip/boat.CR2', 'trip/boat.CR2.xmp of trip/boat.CR2', 'trip/boat.xmp of trip/boat.CR2'];
+  const offered = bk(['-C', laptop, 'recover', '--list', 'trip/boat.CR2']).recoverable;
+  expect(offered.map((one) => one.path)).toEqual(['trip/boat.CR2', 'trip/boat.CR2.xmp', 'trip/boat.xmp']);
+  expect(recovered(laptop, 'trip/boat.CR2', '--dry-run')).toEqual(expected);
+  bk(['-C', laptop, 'commit', '-m', 'gone', '--keep-deletions']);
+  expect(recovered(laptop, 'trip/boat.CR2')).toEqual(expected);
+  expect(here(laptop)).toEqual(ALL.filter((file) => file !== 'trip/lake.JPG'));
+  expect(read(laptop, 'trip/boat.CR2.xmp')).toBe('content of trip/boat.CR2.xmp');
+  expect(recovered(laptop, 'trip/boat.CR2')).toEqual([]);
+  const told = run(['-C', laptop, 'recover', 'trip/lake.JPG']);
+  expect(told.stdout).not.toContain('companion');
+  removeAll(laptop, LIVE);
+  expect(run(['-C', laptop, 'recover', 'phone/IMG_1.MOV']).stdout).toContain(
+    'phone/IMG_1.HEIC (companion of phone/IMG_1.MOV)',
+  );
+});
+
+test('recover --at and --to, too', () => {
+  const laptop = grown();
+  removeAll(laptop, BOAT.slice(1));
+  bk(['-C', laptop, 'commit', '-m', 'gone', '--keep-deletions']);
+  const out = path.join(fastFolder('bk-companions-'), 'out');
+  expect(recovered(laptop, 'trip/boat.JPG', '--at', 'HEAD~1', '--to', out)).toHaveLength(3);
+  expect(here(out)).toEqual(BOAT.slice(1));
+});
+
+test('what was deleted together and finds another picture in its place comes back beside it together', () => {
+  const laptop = grown();
+  removeAll(laptop, BOAT);
+  bk(['-C', laptop, 'commit', '-m', 'gone', '--keep-deletions', '--allow-mass-delete']);
+  write(laptop, 'trip/boat.JPG', 'another boat');
+  bk(['-C', laptop, 'commit', '-m', 'new']);
+  const names = recovered(laptop, 'trip/boat.CR2').map((line) =>
+    line.replace(/ of .*| \(recovered [-\d]+\)/g, ''),
+  );
+  expect(names.sort()).toEqual(BOAT);
+  const beside = fs.readdirSync(path.join(laptop, 'trip')).filter((name) => name.includes('(recovered'));
+  expect(beside.sort()).toEqual(
+    ['.CR2', '.CR2.xmp', '.JPG', '.xmp'].map((end) =>
+      expect.stringMatching(`^boat \\(recovered [-\\d]+\\)${end.replaceAll('.', '\\.')}$`),
+    ),
+  );
+  expect(recovered(laptop, 'trip/boat.CR2')).toEqual([]);
+});

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import type { RepoPath } from '@bk/core';
 import type { RecoverableResult, RecoverOptions, RecoverResult } from '@bk/repo';
 import { counted, size, table } from '../format.ts';
 import { listText } from '../lists.ts';
@@ -39,11 +40,13 @@ export const recover = verb({
     };
     if (given.list === true) {
       const result = await listRecoverable(repository, options, session.context);
-      session.result(result, (list) => recoverableText(list, session.style));
+      session.result(result, (list) => recoverableText(list, session.style), ['path', 'of']);
       return 0;
     }
     const result = await recover(repository, options, session.context);
-    session.result(result, (done) => recoveredText(done, session, options.dryRun === true), ['path', 'was']);
+    session.result(result, (done) => recoveredText(done, session, options.dryRun === true), [
+      ...['path', 'was', 'of'],
+    ]);
     return result.failed.length > 0 ? 1 : 0;
   },
 });
@@ -62,13 +65,17 @@ function sourceText(from: string): string {
 function recoverableText({ recoverable, unreachable }: RecoverableResult, style: Style): string {
   const away = unreachableText(unreachable, style);
   if (recoverable.length === 0) return `nothing to bring back${away === '' ? '' : ' now'}\n${away}`;
-  const rows = recoverable.map(({ path, size: bytes, reason, confirmed, from, deletedIn }) => [
+  const rows = recoverable.map(({ path, size: bytes, reason, confirmed, from, deletedIn, of }) => [
     confirmed ? `${reason} (confirmed)` : reason,
     size(bytes),
-    shownPath(path),
+    `${shownPath(path)}${companionText(of)}`,
     style('dim', `${sourceText(from)}${deletedIn === null ? '' : `, gone in ${deletedIn.slice(0, 10)}`}`),
   ]);
   return `${table(rows, [1])}${away}`;
+}
+
+function companionText(of: RepoPath | undefined): string {
+  return of === undefined ? '' : ` (companion of ${shownPath(of)})`;
 }
 
 /** A line for each place, with how much is there. */
@@ -83,9 +90,9 @@ function unreachableText(list: RecoverableResult['unreachable'], style: Style): 
 /** Also what `restore` did. */
 export function recoveredText(result: RecoverResult, session: Session, dryRun: boolean): string {
   const { style } = session;
-  const rows = result.recovered.map(({ path, from, was }) => {
+  const rows = result.recovered.map(({ path, from, was, of }) => {
     const moved = was === undefined || was === path ? '' : ` (was ${shownPath(was)})`;
-    return [`${shownPath(path)}${moved}`, style('dim', sourceText(from))];
+    return [`${shownPath(path)}${moved}${companionText(of)}`, style('dim', sourceText(from))];
   });
   const failed = listText(style('red', 'could not be brought back'), result.failed, style);
   const done = `${counted(result.recovered.length, 'file')} ${dryRun ? 'would be brought back' : 'brought back'}\n`;

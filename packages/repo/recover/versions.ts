@@ -2,7 +2,9 @@ import {
   type ContentHash,
   type DepartedVersion,
   DIRECTORY_RECORD,
+  type EncodedName,
   type GitId,
+  groupCompanions,
   isInside,
   joinPath,
   nameOf,
@@ -65,7 +67,7 @@ function firstRemembered(versions: readonly Version[], path: RepoPath): number |
   return times.length === 0 ? undefined : Math.min(...times);
 }
 
-/** Everything that a commit had at or below some paths; what is at its path now too counts as replaced, not as deleted. */
+/** Everything that a commit had at or below some paths, companions of files included; what is at its path now too counts as replaced, not as deleted. */
 export function versionsAt(
   repo: Pick<Repository, 'history'>,
   at: {
@@ -76,7 +78,7 @@ export function versionsAt(
 ): Version[] {
   const { tree, committer } = repo.history.readCommit(at.commit);
   const versions = new Map<RepoPath, Version>();
-  for (const { path, rec } of recordsAt(repo.history, tree, at.paths)) {
+  for (const { path, rec } of recordsAt(repo.history, tree, withCompanions(repo.history, tree, at.paths))) {
     const reason = rec.type !== 'dir' && at.isHere(path) ? 'replaced' : 'deleted';
     const found = {
       path,
@@ -90,6 +92,26 @@ export function versionsAt(
     versions.set(path, { ...factsOf(rec), ...found } as Version);
   }
   return [...versions.values()];
+}
+
+function withCompanions(history: HistoryReader, tree: GitId, paths: readonly RepoPath[]): RepoPath[] {
+  const groups = new Map<RepoPath, ReturnType<typeof groupCompanions>>();
+  const groupsIn = (folder: RepoPath) => {
+    const found = groups.get(folder) ?? groupCompanions(filesIn(history, tree, folder));
+    groups.set(folder, found);
+    return found;
+  };
+  return paths.flatMap((path) => {
+    const folder = parentOf(path);
+    return [path, ...(groupsIn(folder).get(nameOf(path)) ?? []).map((name) => joinPath(folder, name))];
+  });
+}
+
+function filesIn(history: HistoryReader, tree: GitId, folder: RepoPath): EncodedName[] {
+  const found = findInTree(history, tree, folder);
+  if (found?.kind !== 'tree') return [];
+  const files = history.readTree(found.id).filter(({ kind }) => kind === 'blob');
+  return files.map(({ name }) => name).filter((name) => name !== DIRECTORY_RECORD);
 }
 
 export interface PastRecord {
