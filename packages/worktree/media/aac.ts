@@ -5,6 +5,8 @@ const CHANNELS = [0, 1, 2, 3, 4, 5, 6, 8] as const;
 const SBR = 5;
 const PS = 29;
 const ESCAPE = 31;
+const SYNC = 0x2b7;
+const SYNC_PS = 0x548;
 
 /**
  * Rate and channels of AAC as MPEG-4's AudioSpecificConfig states them: of what is heard, so with the doubled rate
@@ -26,7 +28,18 @@ export function aacConfig(config: Buffer): { sampleRate?: number; channels?: num
   if (type === ESCAPE) bits(6);
   const core = rate();
   const layout = bits(4);
-  const sampleRate = type === SBR || type === PS ? rate() : core;
-  const channels = type === PS ? 2 : CHANNELS[layout];
+  if (type === SBR || type === PS) return heard(rate(), type === PS ? 2 : CHANNELS[layout]);
+  // Behind three flags may stand, for decoders that know of it, what makes HE-AAC of it.
+  at += 3;
+  const isDoubled = bits(11) === SYNC && bits(5) === SBR && bits(1) === 1;
+  const sampleRate = isDoubled ? rate() : core;
+  const isPaired = isDoubled && bits(11) === SYNC_PS && bits(1) === 1;
+  return heard(sampleRate, isPaired ? 2 : CHANNELS[layout]);
+}
+
+function heard(
+  sampleRate: number | undefined,
+  channels: number | undefined,
+): { sampleRate?: number; channels?: number } {
   return { ...(sampleRate && { sampleRate }), ...(channels && { channels }) };
 }

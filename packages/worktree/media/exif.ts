@@ -43,7 +43,7 @@ export function exifOf(tiff: Tiff, main: Directory): Exif {
     facts: firstKnown(shot(tiff, main, detail), detail === main ? undefined : shot(tiff, detail, main), {
       gps: position(tiff, gps),
     }),
-    texts: firstKnown(describing(tiff, main), { rating: firstNumber(tiff, detail.get(RATING)) }),
+    texts: firstKnown(describing(tiff, main), describing(tiff, detail)),
   };
 }
 

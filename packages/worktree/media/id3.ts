@@ -146,6 +146,7 @@ const SHORT: Readonly<Record<string, string>> = {
   TRCK: 'TRK',
   TPOS: 'TPA',
   TYER: 'TYE',
+  TDAT: 'TDA',
   TCOP: 'TCR',
   TSSE: 'TSS',
   TXXX: 'TXX',
@@ -162,7 +163,7 @@ function factsOf(frames: Frames): MediaFacts {
       .map((body) => strings(body))
       .map(([name = '', ...rest]) => [name.toLowerCase(), rest[0]]),
   );
-  const date = text('TDRC') ?? text('TYER') ?? text('TDRL');
+  const date = text('TDRC') ?? dayOf(text('TYER'), text('TDAT')) ?? text('TDRL');
   return {
     title: text('TIT2'),
     artist: texts('TPE1'),
@@ -184,6 +185,12 @@ function factsOf(frames: Frames): MediaFacts {
       artistId: nonEmpty(own.get('musicbrainz artist id')),
     },
   };
+}
+
+/** Before version 4 the day (DDMM) had a frame of its own. */
+function dayOf(year: string | undefined, day: string | undefined): string | undefined {
+  const found = /^(0[1-9]|[12]\d|3[01])(0[1-9]|1[0-2])$/.exec(day ?? '');
+  return found === null || !/^\d{4}$/.test(year ?? '') ? year : `${year}-${found[2]}-${found[1]}`;
 }
 
 /** The texts of a frame, which begins with their encoding; version 4 parts them by NUL. */

@@ -1,22 +1,24 @@
 import type { MediaFacts } from '@bk/core';
+import { firstKnown } from './facts.ts';
 import { latinText, nonEmpty, nonEmptyList, plainText } from './text.ts';
 
 const IPTC_RESOURCE = 0x0404;
 const UTF8 = '\x1b%G';
 const MOST_DATASETS = 10_000;
 
-/** The IPTC record within Photoshop's image resources (a JPEG's APP13 after `Photoshop 3.0\0`). */
+/** The IPTC records within Photoshop's image resources (a JPEG's APP13 after `Photoshop 3.0\0`); the first one counts. */
 export function photoshopBlock(bytes: Buffer): MediaFacts | undefined {
+  const found: (MediaFacts | undefined)[] = [];
   for (let at = 0; at + 12 <= bytes.length && bytes.toString('latin1', at, at + 4) === '8BIM'; ) {
     const id = bytes.readUInt16BE(at + 4);
     const name = 1 + (bytes[at + 6] ?? 0);
     const sizeAt = at + 6 + name + (name % 2);
-    if (sizeAt + 4 > bytes.length) return undefined;
+    if (sizeAt + 4 > bytes.length) break;
     const size = bytes.readUInt32BE(sizeAt);
-    if (id === IPTC_RESOURCE) return iptcBlock(bytes.subarray(sizeAt + 4, sizeAt + 4 + size));
+    if (id === IPTC_RESOURCE) found.push(iptcBlock(bytes.subarray(sizeAt + 4, sizeAt + 4 + size)));
     at = sizeAt + 4 + size + (size % 2);
   }
-  return undefined;
+  return found.some((facts) => facts !== undefined) ? firstKnown(...found) : undefined;
 }
 
 /** The facts of IPTC's information interchange model, record 2. */

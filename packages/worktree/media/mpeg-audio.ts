@@ -70,7 +70,7 @@ export function readMpegAudio(window: Window): Reading | undefined {
       isVariable && duration > 0 ? ((stated?.bytes ?? tail.start - start) * 8) / duration : frame.bitRate,
   };
   return {
-    facts: firstKnown({ duration, audio }, facts),
+    facts: firstKnown({ duration, audio }, facts, { software: stated?.encoder }),
     payload: wholePayload([[{ offset: start, length: tail.start - start }]], window.size),
   };
 }
@@ -152,6 +152,7 @@ interface Stated {
   readonly frames?: number | undefined;
   readonly bytes?: number | undefined;
   readonly isVariable: boolean;
+  readonly encoder?: string | undefined;
 }
 
 function statedLength(window: Window, at: number, frame: Frame): Stated | undefined {
@@ -163,7 +164,12 @@ function statedLength(window: Window, at: number, frame: Frame): Stated | undefi
     const flags = bytes.readUInt32BE(offset + 4);
     const frames = (flags & 1) !== 0 ? bytes.readUInt32BE(offset + 8) : 0;
     const size = (flags & 2) !== 0 ? bytes.readUInt32BE(offset + ((flags & 1) !== 0 ? 12 : 8)) : 0;
-    return { frames: frames || undefined, bytes: size || undefined, isVariable: name === 'Xing' };
+    return {
+      frames: frames || undefined,
+      bytes: size || undefined,
+      isVariable: name === 'Xing',
+      encoder: encoderOf(bytes.subarray(offset + 8 + xingLength(flags))),
+    };
   }
   if (bytes.length >= 54 && bytes.toString('latin1', 36, 40) === 'VBRI') {
     return {
@@ -173,6 +179,16 @@ function statedLength(window: Window, at: number, frame: Frame): Stated | undefi
     };
   }
   return undefined;
+}
+
+/** Numbers of frames and bytes, a table of places, a quality: each only if its flag says so. */
+function xingLength(flags: number): number {
+  return [4, 4, 100, 4].reduce((sum, length, i) => sum + ((flags & (1 << i)) !== 0 ? length : 0), 0);
+}
+
+/** LAME and those that do as it does leave their name behind the table. */
+function encoderOf(bytes: Buffer): string | undefined {
+  return /^(?:LAME|Lav[cf]|GOGO)[\x20-\x7e]*/.exec(bytes.toString('latin1', 0, 9))?.[0].trim();
 }
 
 /** Samples of all frames up to an end; what is no frame ends it. */

@@ -2,7 +2,7 @@ import { inflateSync } from 'node:zlib';
 import type { MediaFacts } from '@bk/core';
 import { type Exif, exifBlock } from './exif.ts';
 import { firstKnown, type Reading } from './facts.ts';
-import { photoshopBlock } from './iptc.ts';
+import { iptcBlock, photoshopBlock } from './iptc.ts';
 import { Spans, wholePayload } from './payload.ts';
 import { latinText, nonEmpty } from './text.ts';
 import { Unparsable, type Window } from './window.ts';
@@ -108,7 +108,7 @@ function readProfile(name: string, value: Buffer, found: Found): void {
   const digits = /^\s*\S+\s+\d+\s+([\s0-9a-fA-F]*)/.exec(value.toString('latin1'))?.[1];
   const body = Buffer.from(digits?.replace(/\s/g, '') ?? '', 'hex');
   if (name === 'xmp') found.xmp ??= xmpBlock(body);
-  else if (name === 'iptc') found.iptc ??= photoshopBlock(body);
+  else if (name === 'iptc') found.iptc ??= photoshopBlock(body) ?? iptcBlock(body);
   else if (name === 'exif') found.exif ??= exifBlock(body);
   else if (name === 'APP1' && body.toString('latin1', 0, 4) === 'Exif') found.exif ??= exifBlock(body);
   else if (name === 'APP1') found.xmp ??= xmpBlock(body.subarray(Math.max(0, body.indexOf('<'))));

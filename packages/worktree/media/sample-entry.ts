@@ -37,6 +37,7 @@ const VIDEO: Readonly<Record<string, string>> = {
   SVQ3: 'svq3',
   'png ': 'png',
   'rle ': 'qtrle',
+  '8BPS': '8bps',
   'raw ': 'rawvideo',
   '2vuy': 'rawvideo',
   yuv2: 'rawvideo',

@@ -74,6 +74,10 @@ test.each([
   ['1210', { sampleRate: 44_100, channels: 2 }],
   ['2b920800', { sampleRate: 44_100, channels: 2 }],
   ['eb098800', { sampleRate: 48_000, channels: 2 }],
+  ['139056e5a0', { sampleRate: 44_100, channels: 2 }],
+  ['138856e5a54800', { sampleRate: 44_100, channels: 1 }],
+  ['138856e5a54880', { sampleRate: 44_100, channels: 2 }],
+  ['138856e400', { sampleRate: 22_050, channels: 1 }],
 ])("AAC's configuration %s", (hex, expected) => {
   expect(aacConfig(Buffer.from(hex, 'hex'))).toEqual(expected);
 });
@@ -81,13 +85,18 @@ test.each([
 describe('ID3', () => {
   /** A tag with one frame. */
   function tag(major: number, name: string, body: Buffer, flags = 0): Buffer {
+    return tagOf(major, frame(major, name, body, flags));
+  }
+  function frame(major: number, name: string, body: Buffer, flags = 0): Buffer {
     const length = Buffer.alloc(4);
     length.writeUInt32BE(body.length);
-    const frame =
-      major === 2
-        ? Buffer.concat([Buffer.from(name), length.subarray(1), body])
-        : Buffer.concat([Buffer.from(name), length, Buffer.from([0, flags]), body]);
-    return Buffer.concat([Buffer.from('ID3'), Buffer.from([major, 0, 0, 0, 0, 0, frame.length]), frame]);
+    return major === 2
+      ? Buffer.concat([Buffer.from(name), length.subarray(1), body])
+      : Buffer.concat([Buffer.from(name), length, Buffer.from([0, flags]), body]);
+  }
+  function tagOf(major: number, ...frames: readonly Buffer[]): Buffer {
+    const body = Buffer.concat(frames);
+    return Buffer.concat([Buffer.from('ID3'), Buffer.from([major, 0, 0, 0, 0, 0, body.length]), body]);
   }
   const facts = (bytes: Buffer) => readId3(windowOn(bytes))?.facts;
 
@@ -104,6 +113,19 @@ describe('ID3', () => {
 
   test('several values of version 4', () => {
     expect(facts(tag(4, 'TPE1', Buffer.from('\x03A\0B')))?.artist).toEqual(['A', 'B']);
+  });
+
+  test.each([
+    [2, 'TYE', 'TDA', '0304', '2010-04-03'],
+    [3, 'TYER', 'TDAT', '3112', '2010-12-31'],
+    [3, 'TYER', 'TDAT', '0013', '2010'],
+    [3, 'TYER', 'TDAT', 'soon', '2010'],
+  ])('version %d, year in %s, day in %s: %s', (major, year, day, stated, date) => {
+    const frames = [
+      frame(major, day, Buffer.from(`\0${stated}`)),
+      frame(major, year, Buffer.from('\x002010')),
+    ];
+    expect(facts(tagOf(major, ...frames))).toMatchObject({ date, year: 2010 });
   });
 
   test('a frame with its own unsynchronisation', () => {

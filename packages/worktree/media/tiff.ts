@@ -69,8 +69,9 @@ export function directoryChain(tiff: Tiff, first: number = tiff.first): readonly
   return found;
 }
 
+/** None of a text, whose letters are no numbers. */
 export function numbers(tiff: Tiff, field: Field | undefined, most = 1 << 20): readonly number[] {
-  if (field === undefined) return [];
+  if (field === undefined || field.type === ASCII) return [];
   const size = SIZES[field.type] ?? 0;
   const values: number[] = [];
   for (let i = 0; i < Math.min(field.count, most); i++)
