@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { makePicture, OTHER_TAGS, PHOTO_TAGS, PICTURES, PIXELS, tag } from '../../fixtures/media/pictures.ts';
 import { comparePicture, exiftoolTags } from '../support/exiftool.ts';
 import { mediaOf, once, payloadOf } from '../support/media-facts.ts';
-import { needs, needsPrograms } from '../support/programs.ts';
+import { needsPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 const folder = temporaryFolder('bk-media-');
@@ -114,33 +114,6 @@ test('time zone and locale change nothing', (context) => {
       else process.env[name] = value;
     }
   }
-});
-
-/** What a photo is searched by. */
-const SEARCHED = /^(?:width|height|taken|orientation|camera|exposure|gps|title)/;
-
-/** Real cameras: the folder t/images of exiftool's source. */
-test('samples of real cameras: 99 of 100 fields as exiftool finds them', (context) => {
-  const samples = process.env['BK_MEDIA_SAMPLES'] ?? '';
-  needs(context, "exiftool's t/images in BK_MEDIA_SAMPLES", samples !== '' && fs.existsSync(samples));
-  needsPrograms(context, 'exiftool');
-  const files = fs
-    .readdirSync(samples)
-    .filter((name) =>
-      /\.(?:jpe?g|jps|tif|btf|png|gif|webp|heic|cr2|cr3|crw|nef|dng|rw2|raf|mrw|iiq)$/i.test(name),
-    )
-    .map((name) => path.join(samples, name));
-  const tags = exiftoolTags(files);
-  const found = files.map((file) => ({ file, ...comparePicture(mediaOf(file), tags.get(file) ?? {}) }));
-  const wrong = found.flatMap(({ file, differences }) =>
-    differences.map((difference) => ({ file: path.basename(file), ...difference })),
-  );
-  const compared = found.reduce((sum, one) => sum + one.compared, 0);
-  expect(compared).toBeGreaterThan(500);
-  const searched = wrong.filter(({ field }) => SEARCHED.test(field));
-  expect(searched.length / compared, JSON.stringify(searched)).toBeLessThanOrEqual(0.005);
-  // Seven are in trailers behind the end of three JPEGs and a CRW.
-  expect(wrong.length / compared, JSON.stringify(wrong)).toBeLessThanOrEqual(0.012);
 });
 
 function tagsOf(file: string): Parameters<typeof comparePicture>[1] {

@@ -1,20 +1,26 @@
+import { spawnSync } from 'node:child_process';
 import type { JsonObject, JsonValue } from '@bk/core';
-import { run } from '../../fixtures/media/run.ts';
 import { type Agreement, agreementOf } from './media-agreement.ts';
 
 /** What exiftool says of a file: `Group:Tag` and plain values. */
 export type ExiftoolTags = Readonly<Record<string, JsonValue>>;
 
-/** One run for all files: it starts slowly. Dublin Core's names stand in other schemes too, so they come by themselves. */
+/** One run for all files: it starts slowly. Dublin Core's names stand in other schemes too, and a thumbnail is turned too, so these come by themselves. */
 export function exiftoolTags(files: readonly string[]): ReadonlyMap<string, ExiftoolTags> {
   const all = ask(['-G0'], files);
-  const core = ask(['-G1', '-XMP-dc:all'], files);
+  const core = ask(['-G1', '-XMP-dc:all', '-IFD0:Orientation'], files);
   return new Map([...all].map(([file, tags]) => [file, { ...tags, ...core.get(file) }]));
 }
 
 function ask(options: readonly string[], files: readonly string[]): ReadonlyMap<string, ExiftoolTags> {
-  const answer = run('exiftool', '-j', '-n', '-charset', 'iptc=UTF8', ...options, ...files);
-  const found = JSON.parse(answer) as readonly (ExiftoolTags & { readonly SourceFile: string })[];
+  // Its exit code is 1 if one of the files is damaged; it answers for all of them.
+  const { stdout, error } = spawnSync(
+    'exiftool',
+    ['-j', '-n', '-charset', 'iptc=UTF8', ...options, ...files],
+    { encoding: 'utf8', maxBuffer: 1 << 28, stdio: ['ignore', 'pipe', 'ignore'] },
+  );
+  if (error !== undefined) throw error;
+  const found = JSON.parse(stdout) as readonly (ExiftoolTags & { readonly SourceFile: string })[];
   return new Map(found.map((tags) => [tags.SourceFile, tags]));
 }
 
@@ -25,7 +31,7 @@ export function comparePicture(media: JsonObject, tags: ExiftoolTags): Agreement
     width: sizeOf(tags)[0],
     height: sizeOf(tags)[1],
     taken: takenOf(tags),
-    orientation: inRange(firstOf(tags, 'EXIF:Orientation', 'XMP:Orientation'), 1, 8),
+    orientation: inRange(firstOf(tags, 'IFD0:Orientation', 'XMP:Orientation'), 1, 8),
     'camera.make': firstOf(tags, 'EXIF:Make', 'XMP:Make'),
     'camera.model': firstOf(tags, 'EXIF:Model', 'XMP:Model'),
     'camera.serial': firstOf(tags, 'EXIF:SerialNumber'),

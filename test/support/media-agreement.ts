@@ -34,11 +34,21 @@ export function agreementOf(
 function isSame(field: string, ours: JsonValue | undefined, theirs: JsonValue): boolean {
   // exiftool prints a text like `1.00` as a number.
   if (typeof ours === 'string' && typeof theirs !== 'object')
-    return ours === theirs || Number(ours) === Number(theirs);
+    return isSameText(ours, theirs) || Number(ours) === Number(theirs);
   if (typeof theirs === 'number') {
     return Math.abs(Number(ours) - theirs) <= Math.max(TOLERANCE[field] ?? 0, Math.abs(theirs) * 1e-4);
   }
+  if (Array.isArray(theirs) && Array.isArray(ours) && ours.length === theirs.length) {
+    return theirs.every((one: JsonValue, i) => isSameText(ours[i], one));
+  }
   return JSON.stringify(ours) === JSON.stringify(theirs);
+}
+
+/** exiftool prints `?` for letters in no stated encoding that are not UTF-8. */
+function isSameText(ours: JsonValue | undefined, theirs: JsonValue): boolean {
+  if (ours === theirs || typeof ours !== 'string' || typeof theirs !== 'string') return ours === theirs;
+  const parts = theirs.split(/\?+/).map((part) => part.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&'));
+  return parts.length > 1 && new RegExp(`^${parts.join('[?\\u0080-\\uffff]+')}$`).test(ours);
 }
 
 /** What our rounding allows. */
@@ -52,9 +62,10 @@ const TOLERANCE: Readonly<Record<string, number>> = {
   'video.frameRate': 0.002,
 };
 
-/** The oracle's text as SPEC 2.3 wants texts: trimmed, NFC, empty is absent. Numbers that are texts stay texts. */
+/** The oracle's text as SPEC 2.3 wants texts: trimmed, NFC, up to 1,000 characters, empty is absent. */
 function tidied(value: JsonValue | undefined): JsonValue | undefined {
-  if (typeof value === 'string') return value.normalize('NFC').trim() || undefined;
+  if (typeof value === 'string')
+    return [...value.normalize('NFC').trim()].slice(0, 1000).join('').trim() || undefined;
   if (Array.isArray(value)) {
     const kept = [...new Set(value.map((item: JsonValue) => String(item).normalize('NFC').trim()))].filter(
       Boolean,
