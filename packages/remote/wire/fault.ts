@@ -18,7 +18,7 @@ export function faultOf(error: unknown): JsonObject {
 
 /** What the other side gives as an error, made one of ours: a code of the closed list, text that is safe to show. */
 export function errorOf(fault: JsonValue): BkError {
-  const { code, message, hint, path } = fault as Readonly<Record<string, unknown>>;
+  const { code, message, hint, path } = (fault ?? {}) as Readonly<Record<string, unknown>>;
   const known = typeof code === 'string' && Object.hasOwn(EXIT_CODES, code) && code !== 'interrupted';
   const text = typeof message === 'string' && message !== '' ? shown(message, MOST_TEXT) : 'it said no more';
   return new BkError(known ? (code as ErrorCode) : 'damaged', text, {
