@@ -1,9 +1,10 @@
 import path from 'node:path';
-import { BkError, parseSubset } from '@bk/core';
+import { parseSubset } from '@bk/core';
 import { checkedName } from '@bk/store';
 import { lookAtFinished } from './clone/again.ts';
+import { foresee } from './clone/foresee.ts';
 import { Cloning } from './clone/make.ts';
-import { type CloneOptions, type CloneResult, type CloneWork, foreseen, planClone } from './clone/plan.ts';
+import { type CloneOptions, type CloneResult, type CloneWork, planClone } from './clone/plan.ts';
 import { checkSpace } from './clone/space.ts';
 import { lookAtTarget, makeTarget, unmakeTarget } from './clone/target.ts';
 import type { Context } from './context.ts';
@@ -41,13 +42,10 @@ async function run(work: CloneWork): Promise<CloneResult> {
   const commit = begun?.commit === undefined ? (facts.head ?? null) : begun.commit;
   // Threads of a large clone begin while it is planned; the number is a hint.
   if ((repository?.index.files ?? 0) > MANY_FILES) work.pool.start();
+  if (options.dryRun === true) return foresee(work, target.root, commit);
   // Of a repository that can be opened here, everything is known before anything is made.
   const plan =
     repository === undefined ? undefined : await planClone(work, repository.layout.history, commit);
-  if (options.dryRun === true) {
-    if (plan === undefined) throw unforeseen();
-    return foreseen(target.root, plan);
-  }
   if (plan !== undefined && begun === undefined)
     checkSpace(target.root, plan.totals, repository?.layout.root);
   const made = makeTarget(target);
@@ -61,9 +59,3 @@ async function run(work: CloneWork): Promise<CloneResult> {
 }
 
 const MANY_FILES = 10_000;
-
-function unforeseen(): BkError {
-  return new BkError('refused', 'cannot say what would be copied: the history is not here yet', {
-    hint: 'leave out --dry-run',
-  });
-}

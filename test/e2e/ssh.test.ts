@@ -97,6 +97,34 @@ describe('a clone over ssh', () => {
   });
 });
 
+test('a dry run says what would come, as of a folder at hand, and moves no content', (context) => {
+  needsSshd(context);
+  const there = tree();
+  fs.writeFileSync(path.join(there, 'large'), Buffer.alloc(9_000_000, 'large'));
+  bk(['-C', there, 'commit', '-m', 'large'], { expect: [0] });
+  const dst = path.join(fastFolder('bk-here-'), 'here');
+  const temporary = fastFolder('bk-tmp-');
+  const { env, moved } = sshd.counting();
+  const words = ['clone', '--dry-run', sshd.address(there), dst];
+  const options = { env: { ...env, TMPDIR: temporary } };
+  const dry = bk(words, { ...options, expect: [0] });
+  expect(dry).toEqual(bk(['clone', '--dry-run', there, dst], { expect: [0] }));
+  expect(run(words, options).stdout).toMatch(/^would copy [0-9]+ files, .* to \//);
+  expect(moved().received).toBeLessThan(1_000_000);
+  // Between two others: the bk here looks.
+  const elsewhere = sshd.address(dst);
+  expect(bk(['clone', '--dry-run', sshd.address(there), elsewhere], options)).toEqual({
+    ...dry,
+    root: elsewhere,
+  });
+  expect([fs.existsSync(dst), fs.readdirSync(temporary)]).toEqual([false, []]);
+  expect(client(['clone', sshd.address(there), dst], { expect: [0] })).toMatchObject({
+    commit: dry['commit'],
+    files: dry['files'],
+    bytes: dry['bytes'],
+  });
+});
+
 describe('over ssh', () => {
   test('fetch, push, merge and sync', (context) => {
     needsSshd(context);

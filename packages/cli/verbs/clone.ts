@@ -96,6 +96,6 @@ function cloneText(
   const headline = dryRun
     ? `would copy ${amount} to ${safe(root)}\n`
     : `${safe(root)} is a clone: ${amount}\n`;
-  const problems = problemsText('could not be had:', missing, style);
+  const problems = problemsText(dryRun ? 'cannot be had:' : 'could not be had:', missing, style);
   return options.quiet ? problems : headline + problems;
 }

@@ -73,11 +73,6 @@ export async function planClone(work: CloneWork, history: string, commit: GitId 
   }
 }
 
-/** What a dry run says. */
-export function foreseen(root: string, { commit, totals, warnings }: ClonePlan): CloneResult {
-  return { root, id: null, commit, files: totals.files, bytes: totals.bytes, missing: [], warnings };
-}
-
 /** @throws BkError 'usage' if no include matches anything: most likely all are misspelled */
 function idleWarnings(idle: readonly string[], { include }: Subset): string[] {
   if (include.length > 0 && include.every((pattern) => idle.includes(pattern))) {

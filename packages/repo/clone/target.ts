@@ -1,4 +1,5 @@
 import fs from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import { BkError, presenceRef, type Subset, subsetHash } from '@bk/core';
 import {
@@ -132,6 +133,21 @@ export function makeSkeleton(layout: Layout): void {
   for (const part of [layout.safety, layout.staging, layout.journal])
     fs.mkdirSync(part, { recursive: true, mode: 0o700 });
   initHistory(layout.history);
+}
+
+/** The parts of a `.bk` among the system's temporary files. They go at the end, also if a signal ends this process. */
+export async function withTemporary<T>(work: (layout: Layout) => Promise<T>): Promise<T> {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-look-'));
+  const remove = (): void => fs.rmSync(folder, { recursive: true, force: true });
+  process.once('exit', remove);
+  try {
+    const layout = layoutOf(folder);
+    makeSkeleton(layout);
+    return await work(layout);
+  } finally {
+    process.off('exit', remove);
+    remove();
+  }
 }
 
 function existingFolder(dst: string, pinned: boolean): boolean {

@@ -1,14 +1,16 @@
+import os from 'node:os';
 import path from 'node:path';
 import { BkError, gitId, type JsonValue, type PathProblem, parseSubset, repoPath } from '@bk/core';
 import { cloneThere, parseAddress, type SshAddress } from '@bk/remote';
-import { checkedName } from '@bk/store';
+import { checkedName, layoutOf } from '@bk/store';
 import { type CloneOptions, type CloneResult, clone } from '../clone.ts';
 import type { Context } from '../context.ts';
 import { fetch } from '../fetch.ts';
 import { Pool } from '../observe/pool.ts';
 import { asking, NOBODY, named, openSsh, sshTimeouts } from '../peers/ssh.ts';
 import { cannotWrite, type Repository } from '../repository.ts';
-import { foreseen, planClone } from './plan.ts';
+import { foresee } from './foresee.ts';
+import { type CloneWork, planClone } from './plan.ts';
 import { addRemote } from './register.ts';
 
 export interface CloneToOptions extends CloneOptions {
@@ -42,16 +44,14 @@ async function there(address: SshAddress, wanted: Wanted, context: Context): Pro
   const { repository, peer } = from;
   if (name !== undefined) checkedName(name);
   const subset = parseSubset(include, exclude);
+  const look = <T>(work: (given: CloneWork) => Promise<T>): Promise<T> =>
+    looking({ ...wanted, include, exclude }, context, work);
+  if (wanted.dryRun === true) return look((work) => foresee(work, address.text, from.facts.head ?? null));
   // Misspelled patterns are told before anything is made there.
   const plan =
     repository === undefined
       ? undefined
-      : await planned(repository, { ...wanted, include, exclude }, context);
-  if (wanted.dryRun === true) {
-    if (plan === undefined)
-      throw new BkError('refused', 'cannot say what would be copied: the history is not here');
-    return foreseen(address.text, plan);
-  }
+      : await look((work) => planClone(work, repository.layout.history, repository.head ?? null));
   const options: JsonValue = {
     include: [...subset.include],
     exclude: [...subset.exclude],
@@ -76,17 +76,19 @@ async function there(address: SshAddress, wanted: Wanted, context: Context): Pro
   }
 }
 
-async function planned(
-  repository: Repository,
+/** The clone is to be elsewhere: the disk here stands for the one there. */
+async function looking<T>(
   options: Wanted & Required<Pick<Wanted, 'include' | 'exclude'>>,
   context: Context,
-): ReturnType<typeof planClone> {
-  const { layout, head = null } = repository;
+  work: (given: CloneWork) => Promise<T>,
+): Promise<T> {
+  const { repository } = options.from;
+  const layout = repository?.layout ?? layoutOf(os.tmpdir());
+  const target = { root: layout.root, layout, is: 'free', exists: true } as const;
+  const subset = parseSubset(options.include, options.exclude);
   const pool = new Pool();
   try {
-    const target = { root: layout.root, layout, is: 'free', exists: true } as const;
-    const subset = parseSubset(options.include, options.exclude);
-    return await planClone({ target, subset, options, context, pool }, layout.history, head);
+    return await work({ target, subset, options, context, pool });
   } finally {
     pool.close();
   }
