@@ -19,6 +19,8 @@ export const LIMITS = {
   content: 2 ** 50,
   leaseMs: 3_600_000,
   leases: 10_000,
+  /** Contents in all leases that are open. */
+  leased: 2_000_000,
   /** Characters of a name, a volume's id, a pattern; patterns of a subset. */
   name: 1_000,
   patterns: 10_000,

@@ -35,23 +35,33 @@ export function activeLeases(
   return active;
 }
 
+/** For how long, and how many promises, and contents in all of them, may be open at once. */
+export interface LeaseTerms {
+  readonly nowMs: number;
+  readonly forMs: number;
+  readonly most: number;
+  readonly mostContents?: number;
+}
+
 /**
  * Promises, durably; only for the holder of the repository's lock.
  * @returns the promise's name
+ * @throws BkError 'refused' if too many are open: whoever may only read must not fill the disk with them
  */
 export function grantLease(
   layout: { readonly dot: string },
   contents: readonly ContentHash[],
-  { nowMs, forMs, most }: { readonly nowMs: number; readonly forMs: number; readonly most: number },
+  { nowMs, forMs, most, mostContents = Number.POSITIVE_INFINITY }: LeaseTerms,
 ): string {
   const others = activeOnes(layout, nowMs);
-  if (others.length >= most) {
+  const lease: Lease = { grantedMs: nowMs, untilMs: nowMs + forMs, contents: [...new Set(contents)] };
+  const promised = others.reduce((sum, [, { contents }]) => sum + contents.length, lease.contents.length);
+  if (others.length >= most || promised > mostContents) {
     throw new BkError('refused', `cannot promise to keep contents: ${others.length} promises are open`, {
       hint: 'they end by themselves; try again later',
     });
   }
   const id = randomBytes(16).toString('hex');
-  const lease: Lease = { grantedMs: nowMs, untilMs: nowMs + forMs, contents };
   write(layout, [...others, [id, lease]]);
   return id;
 }

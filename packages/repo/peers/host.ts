@@ -220,7 +220,9 @@ class RepositoryHost implements Host {
       );
       const kept = held.filter((one) => one.held).map(({ blake3 }) => blake3);
       if (kept.length === 0) return { forMs: 0, volume, contents: held };
-      const lease = grantLease(layout, kept, { nowMs: this.#options.nowMs(), forMs, most: LIMITS.leases });
+      const nowMs = this.#options.nowMs();
+      const { leases: most, leased: mostContents } = LIMITS;
+      const lease = grantLease(layout, kept, { nowMs, forMs, most, mostContents });
       return { lease, forMs, volume, contents: held };
     }, HOLD_PATIENCE_MS);
   }
