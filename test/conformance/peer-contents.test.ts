@@ -328,7 +328,7 @@ describe.each(SUBJECTS)('%s', (kind, make) => {
       await expect(peer.sendPack(undefined, [update, update])).rejects.toThrow(refused);
     });
 
-    test('read-only: nothing can be sent', async () => {
+    test('read-only: nothing can be sent; what is there is told, given and promised', async () => {
       here.write('a', 'a');
       const head = await here.commit();
       const closed = subject.reopen({ readOnly: true });
@@ -338,6 +338,12 @@ describe.each(SUBJECTS)('%s', (kind, make) => {
       );
       await expect(closed.sendContents(flow([]))).rejects.toThrow(refused);
       await expect(closed.arrived([UNKNOWN])).rejects.toThrow(refused);
+      const kept = await subject.put('kept', Buffer.from('kept'));
+      expect((await readAll(closed, [kept]))[0]?.bytes?.toString()).toBe('kept');
+      const { lease } = await closed.hold([kept], { forMs: 60_000 });
+      expect(subject.isLeased(kept.blake3)).toBe(true);
+      await closed.release(lease!);
+      expect(subject.isLeased(kept.blake3)).toBe(false);
       subject.reopen();
     });
 

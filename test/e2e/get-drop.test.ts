@@ -3,7 +3,8 @@ import path from 'node:path';
 import { expect, test } from 'vitest';
 import { smallTree } from '../../fixtures/small-tree.ts';
 import { bk, repository, run } from '../support/bk.ts';
-import { mounted, needsVolumes } from '../support/mounts.ts';
+import { mounted, must, needsVolumes } from '../support/mounts.ts';
+import { AS_SSH } from '../support/over.ts';
 import { fastFolder } from '../support/temporary.ts';
 
 type Result = { done: { path: string }[]; refused: { path: string; reason: string }[]; bytes: number };
@@ -102,6 +103,27 @@ test('an unplugged disk proves nothing, and get says where it was', (context) =>
   const failed = asked(['-C', here, 'get', 'photos/2019'], [1]);
   expect(failed.done).toEqual([]);
   expect(failed.refused[0]?.reason).toMatch(/it was on there \(seen \d{4}-/);
+});
+
+test('a disk that can only be read promises nothing, and drop says so', (context) => {
+  needsVolumes(context);
+  const here = path.join(mounted('ext4'), 'here');
+  const point = mounted('ext4');
+  const there = path.join(point, 'there');
+  smallTree(here);
+  repository(here);
+  bk(['-C', here, 'clone', here, there]);
+  must(['mount', '-o', 'remount,ro', point]);
+  const env = { BK_SSH_COMMAND: AS_SSH };
+  for (const address of [there, `ssh://there${there}`]) {
+    bk(['-C', here, 'remote', 'remove', 'there']);
+    bk(['-C', here, 'remote', 'add', 'there', address], { env });
+    const refused = bk(['-C', here, 'drop', 'photos', '--copies', '1'], { env, expect: [3] });
+    expect(refused, address).toMatchObject({ done: [], bytes: 0 });
+    expect(JSON.stringify(refused['refused'])).toContain(
+      '(there: cannot promise that contents stay: the other repository cannot be written)',
+    );
+  }
 });
 
 test('wrong use', () => {

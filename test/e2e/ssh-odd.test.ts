@@ -6,7 +6,7 @@ import { setTimeout } from 'node:timers/promises';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BK, bk, errorOf, explained, type Outcome, repository, run } from '../support/bk.ts';
 import { hasSshd, kill, needsSshd, Sshd } from '../support/sshd.ts';
-import { fastFolder } from '../support/temporary.ts';
+import { fastFolder, temporaryFolder } from '../support/temporary.ts';
 import { rsyncDifferences } from '../support/two.ts';
 
 /** A repository of one file. */
@@ -254,4 +254,32 @@ describe('a key that is kept to a folder', () => {
     expect(there.code, there.stderr).toBe(3);
     expect(fs.readdirSync(root).sort()).toEqual(['in', 'out']);
   });
+
+  test('and then writes nothing there but its promises', (context) => {
+    needsSshd(context);
+    sshd.files.forbid('kept');
+    sshd.files.allow('kept', `${SERVE} --read-only --root '${root}'`);
+    const dst = path.join(temporaryFolder('bk-odd-'), 'here');
+    const { code, stderr } = clone('ssh://kept/in', dst);
+    expect(code, stderr).toBe(0);
+    const before = filesOf(path.join(root, 'in'));
+    const client = (...words: string[]) => bk(['-C', dst, ...words], { env: sshd.env, expect: [0] });
+    client('fetch', 'origin');
+    expect(client('drop', '--copies', '1', 'file')['done']).toMatchObject([{ path: 'file' }]);
+    expect(client('get', 'file')['done']).toMatchObject([{ path: 'file' }]);
+    const after = filesOf(path.join(root, 'in'));
+    const changed = [...after].filter(([file, text]) => before.get(file) !== text).map(([file]) => file);
+    expect(changed).toEqual(['.bk/leases.json']);
+    expect([...before.keys()].filter((file) => !after.has(file))).toEqual([]);
+    expect(JSON.parse(after.get('.bk/leases.json')!)).toEqual({ v: 1, leases: {} });
+  });
 });
+
+/** Every file below a folder, bk's own too, with its bytes. */
+function filesOf(folder: string): Map<string, string> {
+  const entries = fs.readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => path.join(entry.parentPath, entry.name));
+  return new Map(files.sort().map((file) => [path.relative(folder, file), fs.readFileSync(file, 'latin1')]));
+}

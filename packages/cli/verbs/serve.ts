@@ -13,12 +13,15 @@ export const serve = verb({
       'bk serve --stdio --root /srv/photos',
       'after command= in a line of authorized_keys: that key sees nothing outside of the folder',
     ],
-    ['bk serve --stdio --read-only --root /srv/photos', 'and changes nothing in it'],
+    ['bk serve --stdio --read-only --root /srv/photos', 'and can only read what is in it'],
   ],
   options: (yargs) =>
     yargs
       .option('stdio', { type: 'boolean', describe: 'over stdin and stdout' })
-      .option('read-only', { type: 'boolean', describe: 'take nothing, move nothing' })
+      .option('read-only', {
+        type: 'boolean',
+        describe: 'take nothing, move nothing; promise, for drop, that contents stay',
+      })
       .option('root', {
         type: 'string',
         requiresArg: true,

@@ -54,7 +54,7 @@ import { createHasher, hashBytes, hashDescriptor, putStat, TreeFs, volumeOf } fr
 import { clearIncoming } from '../exchange/incoming.ts';
 import { presenceAt } from '../exchange/refs.ts';
 import { type Ground, groundOf } from '../observe/ground.ts';
-import { MAIN, type Repository } from '../repository.ts';
+import { cannotWrite, MAIN, type Repository } from '../repository.ts';
 import { takeBack } from './lost.ts';
 import { deviceNameOf } from './volume.ts';
 
@@ -253,9 +253,11 @@ class RepositoryHost implements Host {
 
   #writingNow<T>(work: () => T, mostMs = Number.POSITIVE_INFINITY): T {
     const mine = !this.#repo.locked;
-    this.#repo.beginWriting(Math.min(mostMs, this.#options.patienceMs ?? PATIENCE_MS));
     try {
+      this.#repo.beginWriting(Math.min(mostMs, this.#options.patienceMs ?? PATIENCE_MS));
       return work();
+    } catch (error) {
+      throw cannotWrite(error) ? unwritable(error) : error;
     } finally {
       if (mine) this.#repo.endWriting();
     }
@@ -412,6 +414,14 @@ class RepositoryHost implements Host {
     if (!trust.stats || !trust.inodes || racy || stats[at + STAT.ctime] === 0n) return false;
     return PROVING.every((column) => now[column] === stats[at + column]);
   }
+}
+
+/** A promise that cannot be written down is none. */
+function unwritable(cause: unknown): BkError {
+  return new BkError('refused', 'cannot promise that contents stay: the other repository cannot be written', {
+    hint: 'what cannot be written promises nothing: mount that disk so that it can be, or ask another copy',
+    cause,
+  });
 }
 
 /** A name in the safety net. */
