@@ -36,6 +36,7 @@ export {
   sameInode,
 } from './evidence.ts';
 export * from './folder-change.ts';
+export * from './holes.ts';
 export * from './identify.ts';
 export * from './ids.ts';
 export * from './json.ts';

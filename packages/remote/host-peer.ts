@@ -233,16 +233,18 @@ class HostPeer implements Peer {
     if (size <= SMALL) return this.#whole(place, content);
     const hasher = this.#host.createHasher();
     const prefix = this.#host.createHasher();
+    const sparse = place.sparse === true;
     const begun = have !== undefined && (await this.#feed([hasher, prefix], place, have.bytes, signal));
     if (begun && prefix.digest() === have.prefix)
       return {
         blake3,
         size,
         offset: have.bytes,
+        sparse,
         chunks: this.#stream(place, content, { hasher, at: have.bytes, signal }),
       };
     const fresh = { hasher: this.#host.createHasher(), at: 0, signal };
-    return { blake3, size, offset: 0, chunks: this.#stream(place, content, fresh) };
+    return { blake3, size, offset: 0, sparse, chunks: this.#stream(place, content, fresh) };
   }
 
   #whole(place: OpenContent, { blake3, size, have }: WantedContent): SentContent | undefined {
@@ -325,7 +327,7 @@ class HostPeer implements Peer {
 
   async #append(
     arrival: Arrival,
-    { blake3, size, offset, chunks }: SentContent,
+    { blake3, size, offset, sparse, chunks }: SentContent,
     signal: AbortSignal | undefined,
   ): Promise<Receipt['reason']> {
     if (arrival.bytes > offset) arrival.cut(offset);
@@ -347,7 +349,7 @@ class HostPeer implements Peer {
           hasher ??= this.#host.createHasher();
           hasher.update(chunk);
         }
-        arrival.append(chunk);
+        arrival.append(chunk, sparse);
       }
     } catch (error) {
       if (error instanceof BkError && error.code === 'no-space') return 'no-space';

@@ -10,6 +10,8 @@ export interface Hasher {
 /** A content that is here, open. */
 export interface OpenContent {
   readonly size: number;
+  /** It has holes. */
+  readonly sparse?: boolean;
   /** Up to `target.length` bytes from `offset` on; 0 at the end. */
   read(offset: number, target: Uint8Array): number;
   close(): void;
@@ -24,7 +26,8 @@ export interface Arrival {
   read(offset: number, target: Uint8Array): number;
   /** Forgets what is behind the first so many bytes. */
   cut(bytes: number): void;
-  append(chunk: Uint8Array): void;
+  /** @param sparse whether blocks of zeros may be holes */
+  append(chunk: Uint8Array, sparse?: boolean): void;
   /** It is whole and verified: gives it its name. Durable after `settle`. */
   finish(): void;
   /** Lets go of it; what was appended stays for going on, unless `drop`. */

@@ -106,6 +106,8 @@ export interface WantedContent extends Content {
  */
 export interface SentContent extends Content {
   readonly offset: number;
+  /** It takes less room than it has bytes where it comes from: whole blocks of zeros may be holes. Of large ones only. */
+  readonly sparse?: boolean;
   readonly chunks: AsyncIterable<Uint8Array>;
 }
 

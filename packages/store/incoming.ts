@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { BkError, type ContentHash } from '@bk/core';
+import { BkError, type ContentHash, filledParts } from '@bk/core';
 import { fsyncDirectory, fsyncFile, syncFileSystem } from './durable.ts';
 
 /** Contents that others sent and no command has placed yet: whole and verified ones under their hash, parts as `.part`. */
@@ -17,8 +17,8 @@ export interface IncomingFile {
   readonly bytes: number;
   read(offset: number, target: Uint8Array): number;
   cut(bytes: number): void;
-  /** @throws BkError 'no-space' */
-  append(chunk: Uint8Array): void;
+  /** @param sparse whether blocks of zeros are holes. @throws BkError 'no-space' */
+  append(chunk: Uint8Array, sparse?: boolean): void;
   /** Whole and verified: `settle` gives it its name. */
   finish(): void;
   close(drop: boolean): void;
@@ -158,8 +158,9 @@ export class Incoming {
       read: (offset, target) =>
         fs.readSync(fd, target, 0, Math.min(target.length, Math.max(0, bytes - offset)), offset),
       cut,
-      append: (chunk) => {
-        appendAt(fd, bytes, chunk);
+      append: (chunk, sparse = false) => {
+        if (sparse) appendFilled(fd, bytes, chunk);
+        else appendAt(fd, bytes, chunk);
         bytes += chunk.length;
       },
       finish: () => {
@@ -197,6 +198,13 @@ function appendAt(fd: number, position: number, chunk: Uint8Array): void {
     if (!['ENOSPC', 'EDQUOT'].includes(String((error as NodeJS.ErrnoException).code))) throw error;
     throw noSpace('the disk is full', error);
   }
+}
+
+/** The size of the file says how much is here, though it ends in a hole. */
+function appendFilled(fd: number, position: number, chunk: Uint8Array): void {
+  for (const [start, end] of filledParts(chunk, position))
+    appendAt(fd, position + start, chunk.subarray(start, end));
+  fs.ftruncateSync(fd, position + chunk.length);
 }
 
 function noSpace(why: string, cause?: unknown): BkError {

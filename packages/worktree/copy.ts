@@ -3,7 +3,7 @@
  * copied. Nothing here writes into a user's tree, and nothing is durable until the caller syncs the file system.
  */
 import fs from 'node:fs';
-import type { ContentHash } from '@bk/core';
+import { type ContentHash, filledParts } from '@bk/core';
 import { createHasher, type Hasher, hashBytes, hashDescriptor } from './hash.ts';
 import { secondsText } from './mtimes.ts';
 import { native } from './native.ts';
@@ -31,11 +31,8 @@ const CHUNK = 1 << 20;
 const PIECE = 128 << 10;
 /** From here on a file may have holes worth a look, or may be worth a reflink. */
 const LOOK_FROM = 128 * 1024;
-/** Runs of zeros are looked for in pieces of the commonest block size. */
-const BLOCK = 4096;
 /** Bytes of a stream after which the disk begins to write. */
 const HURRIED = 8 << 20;
-const ZEROS = Buffer.alloc(BLOCK);
 
 /** Copies files one by one, learns what the file systems can do, and keeps its buffer. */
 export class Copier {
@@ -308,11 +305,13 @@ export class Receiving {
     return true;
   }
 
-  append(bytes: Uint8Array): void {
+  /** @param sparse whether blocks of zeros are holes */
+  append(bytes: Uint8Array, sparse = false): void {
     this.#hasher.update(bytes);
-    for (let done = 0; done < bytes.length; )
-      done += fs.writeSync(this.#fd, bytes, done, bytes.length - done, this.#size + done);
+    writeAt(this.#fd, bytes, this.#size, sparse);
     this.#size += bytes.length;
+    // So much is here: whoever goes on another time asks the file for its size.
+    if (sparse) fs.ftruncateSync(this.#fd, this.#size);
     this.#waiting += bytes.length;
     if (this.#waiting < HURRIED) return;
     // The disk has something to do while the next bytes are on their way; the sync at the end finds less.
@@ -344,19 +343,11 @@ function hasHoles(fd: number, size: number): boolean {
 }
 
 /** Writes all of it; of a file with holes, all but blocks of zeros. */
-function writeAt(fd: number, bytes: Buffer, position: number, sparse: boolean): void {
-  if (!sparse) {
-    writeRange(fd, bytes, position);
-    return;
-  }
-  let start = 0;
-  for (let at = 0; at < bytes.length; at += BLOCK) {
-    const block = bytes.subarray(at, at + BLOCK);
-    if (!block.equals(block.length === BLOCK ? ZEROS : ZEROS.subarray(0, block.length))) continue;
-    if (at > start) writeRange(fd, bytes.subarray(start, at), position + start);
-    start = at + BLOCK;
-  }
-  if (start < bytes.length) writeRange(fd, bytes.subarray(start), position + start);
+function writeAt(fd: number, bytes: Uint8Array, position: number, sparse: boolean): void {
+  if (!sparse) writeRange(fd, bytes, position);
+  else
+    for (const [start, end] of filledParts(bytes, position))
+      writeRange(fd, bytes.subarray(start, end), position + start);
 }
 
 function writeRange(fd: number, bytes: Uint8Array, position: number): void {

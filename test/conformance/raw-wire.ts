@@ -20,12 +20,13 @@ import {
   HEADER,
   writeHeader,
 } from '../../packages/remote/wire/frame.ts';
+import { greeting } from '../../packages/remote/wire/greeting.ts';
 import { partsOf } from '../../packages/remote/wire/message.ts';
 import { BufferPool } from '../../packages/remote/wire/pool.ts';
 import { HandClock, turns } from '../support/hand-clock.ts';
 
 export const ASKS = { id: '0190a1b2-c3d4-7e5f-8a6b-000000000001', name: 'here' };
-export const GREETING = Buffer.from('\0bk-wire 1 1\n', 'latin1');
+export const GREETING = Buffer.from(greeting());
 export const OPEN = ['open', { path: '/there', asks: ASKS }];
 
 export const FACTS: Facts = {

@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { smallTree } from '../../fixtures/small-tree.ts';
 import { type Answer, bk, errorOf, type RunOptions, repository, run } from '../support/bk.ts';
 import { must } from '../support/mounts.ts';
+import { needsPrograms } from '../support/programs.ts';
 import { differences, snapshot } from '../support/snapshot.ts';
 import { hasSshd, needsSshd, Sshd } from '../support/sshd.ts';
 import { fastFolder, temporaryFolder } from '../support/temporary.ts';
@@ -123,6 +124,47 @@ test('a dry run says what would come, as of a folder at hand, and moves no conte
     files: dry['files'],
     bytes: dry['bytes'],
   });
+});
+
+/** 64 MiB of which three blocks are written. */
+function sparseFile(file: string, text: string): void {
+  const fd = fs.openSync(file, 'wx');
+  for (const at of [0, (20 << 20) + 123, (64 << 20) - text.length]) fs.writeSync(fd, text, at);
+  fs.closeSync(fd);
+}
+
+test('holes stay holes, whichever way they go', (context) => {
+  needsSshd(context);
+  needsPrograms(context, 'rsync');
+  const { here, there } = pair();
+  /** It takes no more room than where rsync is told to make holes, but for some blocks. */
+  const room = (root: string, name: string): void => {
+    const rsynced = path.join(fastFolder('bk-rsync-'), name);
+    must(['rsync', '-aS', '-e', sshd.files.ssh, `user:${path.join(root, name)}`, rsynced]);
+    for (const each of [here, there]) {
+      expect(fs.statSync(path.join(each, name)).size).toBe(64 << 20);
+      const { blocks } = fs.statSync(path.join(each, name));
+      expect(blocks, each).toBeLessThanOrEqual(fs.statSync(rsynced).blocks + 64);
+    }
+    expect(rsyncDifferences(here, there)).toEqual([]);
+  };
+  sparseFile(path.join(here, 'pushed'), 'pushed');
+  bk(['-C', here, 'commit', '-m', 'here']);
+  client(['-C', here, 'push', 'origin'], { expect: [0] });
+  room(there, 'pushed');
+  sparseFile(path.join(there, 'merged'), 'merged');
+  bk(['-C', there, 'commit', '-m', 'there']);
+  client(['-C', here, 'sync'], { expect: [0] });
+  room(there, 'merged');
+  const folder = fastFolder('bk-clones-');
+  const [from, to] = [path.join(folder, 'from'), path.join(folder, 'to')];
+  client(['clone', sshd.address(there), from], { expect: [0] });
+  client(['-C', here, 'clone', sshd.address(to)], { expect: [0] });
+  for (const root of [from, to]) {
+    const blocks = ['pushed', 'merged'].map((name) => fs.statSync(path.join(root, name)).blocks);
+    expect(Math.max(...blocks), root).toBeLessThan(128);
+    expect(rsyncDifferences(here, root)).toEqual([]);
+  }
 });
 
 describe('over ssh', () => {

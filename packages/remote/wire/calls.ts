@@ -109,6 +109,8 @@ export class GivenCall {
   inputEnded = false;
   progress: (value: JsonValue) => void = () => {};
   pool = new BufferPool();
+  /** Whether the other side knows records of contents with holes. */
+  holes = false;
   send: (payload: Uint8Array) => Promise<void> = async () => {};
   skip: (ordinal: number) => void = () => {};
 

@@ -3,7 +3,15 @@ import type { Peer } from '../port.ts';
 import type { Channel } from './channel.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { Connection, type Handler, interrupted } from './connection.ts';
-import { commonVersion, type Greeting, greeting, MOST_NOISE, NOISE_HINT, readGreeting } from './greeting.ts';
+import {
+  commonVersion,
+  type Greeting,
+  greeting,
+  HOLES,
+  MOST_NOISE,
+  NOISE_HINT,
+  readGreeting,
+} from './greeting.ts';
 import type { Incoming } from './incoming.ts';
 import type { Packing } from './packing.ts';
 import { RemotePeer } from './remote-peer.ts';
@@ -96,10 +104,11 @@ export async function cloneThere(channel: Channel, options: CloneThereOptions): 
 export async function servePeer(channel: Channel, options: ServeOptions): Promise<void> {
   const settings = settingsOf(options);
   const { clock, timeouts } = settings;
-  const { incoming, rest } = await greet(channel, settings, { speaksFirst: true });
+  const { incoming, rest, holes } = await greet(channel, settings, { speaksFirst: true });
   const serving = new Serving(options);
   const connection: Connection = new Connection(channel, incoming, rest, {
     ...settings,
+    holes,
     handler: (call) => serving.handle(call, connection),
     release: () => serving.close(),
   });
@@ -175,13 +184,15 @@ function settingsOf({ clock, timeouts, packing, signal }: WireOptions): Settings
 
 async function connect(channel: Channel, options: WireOptions, handler: Handler): Promise<Connection> {
   const settings = settingsOf(options);
-  const { incoming, rest } = await greet(channel, settings, { speaksFirst: false });
-  return new Connection(channel, incoming, rest, { ...settings, handler, release: async () => {} });
+  const { incoming, rest, holes } = await greet(channel, settings, { speaksFirst: false });
+  return new Connection(channel, incoming, rest, { ...settings, holes, handler, release: async () => {} });
 }
 
 interface Greeted {
   readonly incoming: Incoming;
   readonly rest: Uint8Array;
+  /** See ConnectionOptions. */
+  readonly holes: boolean;
 }
 
 /**
@@ -200,7 +211,7 @@ async function greet(
     if (!('rest' in said)) throw await ended(channel, said, settings);
     commonVersion(said);
     if (!speaksFirst) await inTime(channel.write([greeting()]), settings);
-    return { incoming, rest: said.rest };
+    return { incoming, rest: said.rest, holes: said.words.has(HOLES) };
   } catch (error) {
     void drain(incoming);
     await inTime(channel.close(), { ...settings, signal: undefined, closing: true }).catch(() => {});

@@ -34,6 +34,8 @@ export interface ConnectionOptions {
   readonly packing: Packing;
   /** Answers the calls of the other side. What it throws is told there. */
   readonly handler: Handler;
+  /** Whether the other side knows records of contents with holes. */
+  readonly holes: boolean;
   /** When all calls have ended, before the channel is closed: the other side waits for it. */
   readonly release: () => Promise<void>;
 }
@@ -47,6 +49,7 @@ export class Connection {
   readonly #out: Outgoing;
   /** Buffers of frames, in and out. */
   readonly pool = new BufferPool();
+  readonly holes: boolean;
   readonly #reader = new FrameReader(this.pool, (frame) => this.#take(frame));
   readonly #keeper: Keeper;
   readonly #own = new Map<number, OwnCall>();
@@ -64,7 +67,8 @@ export class Connection {
   constructor(channel: Channel, incoming: Incoming, rest: Uint8Array, options: ConnectionOptions) {
     this.#channel = channel;
     this.#options = options;
-    const { clock, timeouts, packing } = options;
+    const { clock, timeouts, packing, holes } = options;
+    this.holes = holes;
     const onBroken = (error: BkError): void => void this.#explained(error).then((why) => this.#end(why));
     this.#out = new Outgoing(channel, { clock, packing, pool: this.pool, onBroken });
     this.#keeper = new Keeper(clock, timeouts, {
@@ -302,6 +306,7 @@ export class Connection {
       call.inflow = this.#inflow(method, (bytes) => this.#grant(FLAG.answering, id, bytes));
     if (hasOutput(method)) call.outflow = new Outflow();
     call.pool = this.pool;
+    call.holes = this.holes;
     call.progress = (value) => this.#out.push(FRAME.progress, FLAG.answering, id, jsonBytes(value));
     call.skip = (ordinal) => this.#out.push(FRAME.skip, FLAG.answering, id, word(ordinal));
     call.send = async (payload) => {

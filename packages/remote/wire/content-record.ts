@@ -18,6 +18,8 @@ export const RECORD = {
   notFound: 6,
   damaged: 7,
   unreadable: 8,
+  /** As `begin`, of a content with holes; only to who said `holes` in its greeting. */
+  beginSparse: 9,
 } as const;
 
 export const REASON_RECORDS: Readonly<Record<MissingContent['missing'], number>> = {

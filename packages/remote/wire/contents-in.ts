@@ -30,12 +30,12 @@ export async function* answeredContents(
     if (missing !== undefined) yield { blake3, size, missing };
     else if (kind === RECORD.whole)
       yield { blake3, size, offset: 0, chunks: new WholeChunks(records.bytes(size)) };
-    else if (kind === RECORD.begin) {
+    else if (kind === RECORD.begin || kind === RECORD.beginSparse) {
       const offset = records.u64();
       if (offset !== 0 && offset !== have?.bytes)
         throw violation('a content from where it was not asked for');
       const chunks = new RecordChunks(records, size - offset);
-      yield { blake3, size, offset, chunks };
+      yield { blake3, size, offset, sparse: kind === RECORD.beginSparse, chunks };
       await chunks.leave(() => skip(i + 1));
     } else throw violation(`a record of the unknown kind ${kind}`);
   }
@@ -52,10 +52,10 @@ export async function* offeredContents({ inflow, skip }: ContentsIn): AsyncGener
       throw new BkError('refused', `cannot do what was asked: a content of ${content.size} bytes`);
     if (kind === RECORD.whole)
       yield { ...content, offset: 0, chunks: new WholeChunks(records.bytes(content.size)) };
-    else if (kind === RECORD.begin) {
+    else if (kind === RECORD.begin || kind === RECORD.beginSparse) {
       const offset = records.u64();
       const chunks = new RecordChunks(records, Number.POSITIVE_INFINITY, false);
-      yield { ...content, offset, chunks };
+      yield { ...content, offset, sparse: kind === RECORD.beginSparse, chunks };
       await chunks.leave(() => skip(ordinal));
     } else throw violation(`a record of the unknown kind ${kind}`);
   }

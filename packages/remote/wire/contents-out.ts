@@ -12,6 +12,8 @@ const SMALL = 128 << 10;
 export interface ContentsOutOptions extends Sending {
   /** Whether each record says which content it is; else they come in the order that was asked for. */
   readonly named: boolean;
+  /** Whether the other side knows records of contents with holes. */
+  readonly holes: boolean;
   /** Contents up to this number, from 1, are not wanted any more. */
   readonly skipped: () => number;
   readonly onContent?: (content: SentContent | MissingContent) => void;
@@ -42,12 +44,14 @@ export async function sendRecords(
 class RecordSender {
   readonly #batch: Batch;
   readonly #named: boolean;
+  readonly #holes: boolean;
   readonly #skipped: () => number;
   #ordinal = 0;
 
-  constructor(batch: Batch, { named, skipped }: ContentsOutOptions) {
+  constructor(batch: Batch, { named, holes, skipped }: ContentsOutOptions) {
     this.#batch = batch;
     this.#named = named;
+    this.#holes = holes;
     this.#skipped = skipped;
   }
 
@@ -137,10 +141,10 @@ class RecordSender {
   }
 
   async #begin(content: SentContent): Promise<void> {
-    const { size, offset } = content;
+    const { size, offset, sparse } = content;
     const head = 1 + this.#nameBytes();
     const room = await this.#batch.room(head + 8);
-    room[0] = RECORD.begin;
+    room[0] = sparse === true && this.#holes ? RECORD.beginSparse : RECORD.begin;
     if (this.#named) putName(room, 1, content);
     const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= size;
     putU64(room, head, isOffset ? offset : size + 1);

@@ -13,18 +13,25 @@ const SHOWN = 200;
 /** Versions of the protocol that this bk speaks. */
 const SPOKEN = { lowest: PROTOCOL, highest: PROTOCOL };
 
+/** Understands records of contents with holes. */
+export const HOLES = 'holes';
+/** What this bk does beyond the lowest version that it speaks; what the other side does not know it passes over. */
+const WORDS = [HOLES];
+
 export interface Greeting {
   readonly lowest: number;
   readonly highest: number;
+  readonly words: ReadonlySet<string>;
   /** What came before it, escaped and cut; empty: nothing. */
   readonly noise: string;
   /** What came after it. */
   readonly rest: Uint8Array;
 }
 
-/** `\0bk-wire LOWEST HIGHEST [WORD …]\n`; words are for later versions. */
-export function greeting({ lowest, highest } = SPOKEN): Uint8Array {
-  return Buffer.concat([MAGIC, Buffer.from(`${lowest} ${highest}\n`, 'latin1')]);
+/** `\0bk-wire LOWEST HIGHEST [WORD …]\n`. */
+export function greeting(): Uint8Array {
+  const line = [SPOKEN.lowest, SPOKEN.highest, ...WORDS].join(' ');
+  return Buffer.concat([MAGIC, Buffer.from(`${line}\n`, 'latin1')]);
 }
 
 /**
@@ -55,10 +62,11 @@ function greetingIn(seen: Buffer, mostNoise: number): Greeting | undefined {
   const end = seen.indexOf('\n', from);
   if (end > from + MOST_LINE || (end < 0 && seen.length > from + MOST_LINE)) throw notBk(seen);
   if (end < 0) return undefined;
-  const said = /^([1-9][0-9]{0,5}) ([1-9][0-9]{0,5})(?: [!-~]+)*$/.exec(seen.toString('latin1', from, end));
+  const said = /^([1-9][0-9]{0,5}) ([1-9][0-9]{0,5})((?: [!-~]+)*)$/.exec(seen.toString('latin1', from, end));
   if (said === null) throw notBk(seen);
   const noise = shownNoise(seen.subarray(0, at));
-  return { lowest: Number(said[1]), highest: Number(said[2]), noise, rest: seen.subarray(end + 1) };
+  const words = new Set(said[3]!.split(' ').slice(1));
+  return { lowest: Number(said[1]), highest: Number(said[2]), words, noise, rest: seen.subarray(end + 1) };
 }
 
 /** The version that both speak. @throws BkError 'refused' if there is none */

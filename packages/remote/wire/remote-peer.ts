@@ -139,6 +139,7 @@ export class RemotePeer implements Peer {
     const said = await this.#give(request, (call) =>
       sendRecords(checkedContents(contents), {
         named: true,
+        holes: this.#connection.holes,
         ...this.#sending(call),
         skipped: () => call.flows.outflow?.skipped ?? 0,
         onContent: ({ blake3 }) => void sent.push(blake3),

@@ -55,9 +55,9 @@ const ANSWERS: Readonly<Record<PeerMethod, (peer: Peer, call: GivenCall) => Prom
     return json(await peer.sendPack(bytes, updatesAsked(updates), call));
   },
   async readContents(peer, call) {
-    const { send, pool, outflow } = call;
+    const { send, pool, holes, outflow } = call;
     const contents = peer.readContents(contentsAsked(requestOf(call).args), call);
-    await sendRecords(contents, { named: false, send, pool, skipped: () => outflow?.skipped ?? 0 });
+    await sendRecords(contents, { named: false, holes, send, pool, skipped: () => outflow?.skipped ?? 0 });
     return null;
   },
   async arrived(peer, call) {

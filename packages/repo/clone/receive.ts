@@ -180,7 +180,7 @@ export class Receiver {
     };
     try {
       const whole = await this.#reading(sent, (chunk) => {
-        open.append(chunk);
+        open.append(chunk, sent.sparse);
         cloner.told(chunk.length);
       });
       if (!whole) {
@@ -236,9 +236,10 @@ export class Receiver {
       const open = this.#open(at, 0);
       if (typeof open === 'string') return open;
       const chunk = Buffer.allocUnsafe(LIMITS.chunk);
+      const sparse = fs.fstatSync(from).blocks * 512 < file.wanted.size;
       for (let done = 0, read = 1; read > 0; done += read) {
         read = fs.readSync(from, chunk, 0, chunk.length, done);
-        open.append(chunk.subarray(0, read));
+        open.append(chunk.subarray(0, read), sparse);
       }
       if (open.finish(file.wanted)) {
         this.#cloner.counted(file.wanted.size);

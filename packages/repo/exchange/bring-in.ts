@@ -120,7 +120,7 @@ export class BringingIn {
   }
 
   async #receive(sent: SentContent, name: string): Promise<void> {
-    const { blake3, size, offset } = sent;
+    const { blake3, size, offset, sparse } = sent;
     const arrival = this.#incoming.open(blake3, size);
     let drop = false;
     try {
@@ -130,7 +130,7 @@ export class BringingIn {
       const hasher = createHasher();
       feed(hasher, arrival, offset);
       for await (const chunk of verifiedChunks(sent.chunks, sent, hasher)) {
-        arrival.append(chunk);
+        arrival.append(chunk, sparse);
         this.#progress(chunk.length);
       }
       arrival.finish();

@@ -359,7 +359,12 @@ class RepositoryHost implements Host {
       const isNew = !tried.has(stat.ino);
       tried.add(stat.ino);
       if (stat.isFile() && stat.size === size && isNew)
-        yield { size, read: (offset, target) => fs.readSync(fd, target, 0, target.length, offset), close };
+        yield {
+          size,
+          sparse: stat.blocks * 512 < size,
+          read: (offset, target) => fs.readSync(fd, target, 0, target.length, offset),
+          close,
+        };
     } finally {
       close();
     }
