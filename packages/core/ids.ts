@@ -15,17 +15,17 @@ const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const GIT = /^[0-9a-f]{40}$/;
 
 export function contentHash(text: string): ContentHash {
-  if (!HASH.test(text)) throw new BkError('damaged', `not a content hash: ${text}`);
+  if (!HASH.test(text)) throw new BkError('damaged', `not a content hash: ${shown(text)}`);
   return text as ContentHash;
 }
 
 export function objectId(text: string): ObjectId {
-  if (!UUID.test(text)) throw new BkError('damaged', `not an object id: ${text}`);
+  if (!UUID.test(text)) throw new BkError('damaged', `not an object id: ${shown(text)}`);
   return text as ObjectId;
 }
 
 export function gitId(text: string): GitId {
-  if (!GIT.test(text)) throw new BkError('damaged', `not a git object name: ${text}`);
+  if (!GIT.test(text)) throw new BkError('damaged', `not a git object name: ${shown(text)}`);
   return text as GitId;
 }
 
@@ -44,4 +44,11 @@ export function newObjectId(timeMs: number, random: Uint8Array, offset = 0): Obj
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}` as ObjectId;
 }
 
+/** Of what should be an id, and may be anything of any length. */
+function shown(text: string): string {
+  const plain = text.slice(0, SHOWN).replace(/[^ -~]/g, '?');
+  return text.length > SHOWN ? `${plain}…` : plain;
+}
+
+const SHOWN = 80;
 const HEX = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'));
