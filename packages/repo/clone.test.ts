@@ -113,6 +113,33 @@ test('what the port has not, or has damaged, is missing, and nothing is called d
   repo.close();
 });
 
+test('as much is asked of a source far away for many files as for few: each question is a round trip', async () => {
+  const asked: string[][] = [];
+  for (const more of [0, 300]) {
+    const tree = sampleTree();
+    for (let i = 0; i < more; i++) tree.write(`more/${i % 30}/${i}`, `content ${i}`);
+    await tree.commit();
+    const repo = openRepository(tree.root);
+    const { source, host } = remoteSource(repo, tree);
+    for (let i = 0; i < more; i++) host.put(Buffer.from(`content ${i}`));
+    const calls: string[] = [];
+    const peer = new Proxy(source.peer, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target);
+        if (typeof value !== 'function') return value;
+        calls.push(String(name));
+        return value.bind(target);
+      },
+    });
+    expect(await cloned(tree, { ...source, peer })).toMatchObject({ missing: [], files: 7 + more });
+    asked.push(calls);
+    repo.close();
+  }
+  const [few, many] = asked;
+  expect(many).toEqual(few);
+  expect(few!.length).toBeLessThan(8);
+});
+
 test('a connection that breaks leaves something to go on with', async () => {
   const tree = sampleTree();
   await tree.commit();
