@@ -8,22 +8,26 @@ import { type EncodedName, joinPath, nameOf, parentOf, type RepoPath } from './p
  * They have one stem, that is the name without one of these endings, whose letter case does not count (`IMG_1.CR2` and
  * `IMG_1.jpg`; programs change it). That of the stem does: `img_1.jpg` is another picture. A sidecar may bear the name
  * of its file with its ending (`IMG_1.CR2.xmp`, as darktable and digiKam write it) or without (`IMG_1.xmp`, as Lightroom
- * does). What has none of these endings is its own stem, so that `song.mp3` has `song.mp3.xmp`, and nothing else.
+ * does). What has none of these endings is its own stem: `song.mp3` has `song.mp3.xmp`, and not `song.jpg`.
  */
 const RAW =
-  '3fr|arw|cr2|cr3|crw|dng|erf|fff|gpr|iiq|kdc|mef|mos|mrw|nef|nrw|orf|pef|raf|raw|rw2|rwl|sr2|srf|srw|x3f';
-const PICTURE = 'jpe?g|hei[cf]|hif';
+  '3fr arw cr2 cr3 crw dng erf fff gpr iiq kdc mef mos mrw nef nrw orf pef raf raw rw2 rwl sr2 srf srw x3f';
+const PICTURE = 'jpg jpeg heic heif hif';
 /** The moving part of a Live Photo, also as other clouds hand it out. */
-const FILM = 'mov|mp4';
+const FILM = 'mov mp4';
+const MEDIA: ReadonlySet<string> = new Set(`${RAW} ${PICTURE} ${FILM}`.split(' '));
 /** Notes of Adobe's and most others, of RawTherapee, DxO and Apple's Photos; thumbnails beside films and old raw files. */
-const SIDECAR = 'xmp|pp3|dop|aae|thm';
-
-const MEDIUM_ENDING = new RegExp(`(?<=.)\\.(?:${RAW}|${PICTURE}|${FILM})$`, 'is');
-const SIDECAR_ENDING = new RegExp(`(?<=.)\\.(?:${SIDECAR})$`, 'is');
+const SIDECARS: ReadonlySet<string> = new Set('xmp pp3 dop aae thm'.split(' '));
 
 /** What the names of companions in one folder have in common. */
 export function companionStem(name: EncodedName): EncodedName {
-  return name.replace(SIDECAR_ENDING, '').replace(MEDIUM_ENDING, '') as EncodedName;
+  return withoutEnding(withoutEnding(name, SIDECARS), MEDIA);
+}
+
+function withoutEnding(name: EncodedName, endings: ReadonlySet<string>): EncodedName {
+  const dot = name.lastIndexOf('.');
+  if (dot <= 0 || !endings.has(name.slice(dot + 1).toLowerCase())) return name;
+  return name.slice(0, dot) as EncodedName;
 }
 
 /** The stem of a path's companions, with its folder: equal for companions, and for nothing else. */

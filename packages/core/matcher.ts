@@ -69,6 +69,16 @@ export function hits(match: FolderMatch, name: EncodedName, isFolder: boolean): 
   return false;
 }
 
+/** The names of files in a folder that patterns spell out; undefined: wildcards may hit others, too. */
+export function spelledFiles({ all, branches }: FolderMatch): ReadonlySet<EncodedName> | undefined {
+  const spelled = new Set<EncodedName>();
+  for (const { globs, literals } of all ? [] : branches) {
+    for (const { branch } of globs.values()) if (branch.ends === 'anything') return undefined;
+    for (const [name, branch] of literals) if (branch.ends === 'anything') spelled.add(name);
+  }
+  return all ? undefined : spelled;
+}
+
 function reaches(reach: Reach, isFolder: boolean): boolean {
   return reach === 'anything' || (reach === 'folders' && isFolder);
 }

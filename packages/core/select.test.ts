@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { fakeHash } from './disk.fixture.ts';
 import {
-  entitiesOf,
   idlePatterns,
   narrowing,
   newObjectId,
@@ -11,6 +10,7 @@ import {
   type RepoPath,
   selectorFor,
   selectTree,
+  wholesOf,
 } from './index.ts';
 
 const id = newObjectId(1, new Uint8Array(10));
@@ -44,11 +44,12 @@ const TREE: readonly RecordAt[] = [
   file('Projects/%2Egithub/a'),
 ];
 
-describe('entitiesOf', () => {
+describe('wholesOf', () => {
   test('records that say so, and owners of a .git; never the root', () => {
-    expect([...entitiesOf(TREE).roots]).toEqual(['Pictures/album', 'Projects/bk', 'Projects/bk/vendor/x']);
-    expect([...entitiesOf([folder('', { entity: 'project' }), file('%2Egit/HEAD')]).roots]).toEqual([]);
-    expect(entitiesOf(TREE).filesIn('Pictures/album' as RepoPath)).toEqual(pathsOf(TREE.slice(6, 8)));
+    expect([...wholesOf(TREE).roots]).toEqual(['Pictures/album', 'Projects/bk', 'Projects/bk/vendor/x']);
+    expect([...wholesOf([folder('', { entity: 'project' }), file('%2Egit/HEAD')]).roots]).toEqual([]);
+    expect(wholesOf(TREE).filesIn('Pictures/album' as RepoPath)).toEqual(pathsOf(TREE.slice(6, 8)));
+    expect(wholesOf(TREE).namesIn?.('Pictures' as RepoPath)).toEqual(['1.jpg', '2.jpg']);
   });
 });
 

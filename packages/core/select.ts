@@ -1,18 +1,18 @@
 import type { RecordAt } from './compare.ts';
 import { isHeldByHistory } from './copies.ts';
 import type { ContentHash } from './ids.ts';
-import { parentOf, type RepoPath } from './path.ts';
-import { type Entities, type Selector, selectorOf } from './selector.ts';
+import { type EncodedName, nameOf, parentOf, type RepoPath } from './path.ts';
+import { type Selector, selectorOf, type Wholes } from './selector.ts';
 import type { Subset } from './subset.ts';
 
 /** Name of a nested project's own git folder, as it is spelled in the history. */
 const GIT_OWNED = '%2Egit';
 
 /**
- * The entities of a whole tree: folders whose record says so, and every folder that owns a `.git`. The root is none: a
- * subset always may cut there.
+ * What of a whole tree is not cut: entities, that is folders whose record says so and every folder that owns a `.git`, and
+ * companions. The root is no entity: a subset always may cut there.
  */
-export function entitiesOf(entries: Iterable<RecordAt>): Entities {
+export function wholesOf(entries: Iterable<RecordAt>): Wholes {
   const roots = new Set<RepoPath>();
   const files: RepoPath[] = [];
   for (const { path, record } of entries) {
@@ -26,7 +26,12 @@ export function entitiesOf(entries: Iterable<RecordAt>): Entities {
     byRoot ??= groupByRoot(files, roots);
     return byRoot.get(root) ?? [];
   };
-  return { roots, filesIn };
+  let byFolder: ReadonlyMap<RepoPath, readonly EncodedName[]> | undefined;
+  const namesIn = (folder: RepoPath): readonly EncodedName[] => {
+    byFolder ??= groupByFolder(files);
+    return byFolder.get(folder) ?? [];
+  };
+  return { roots, filesIn, namesIn };
 }
 
 /** The folder that owns the `.git` which this path is, or is in; undefined if there is none below the root. */
@@ -51,9 +56,20 @@ function groupByRoot(files: readonly RepoPath[], roots: ReadonlySet<RepoPath>): 
   return groups;
 }
 
-/** The subset's selector for a whole tree, entities included. */
+function groupByFolder(files: readonly RepoPath[]): Map<RepoPath, EncodedName[]> {
+  const groups = new Map<RepoPath, EncodedName[]>();
+  for (const path of files) {
+    const folder = parentOf(path);
+    const group = groups.get(folder);
+    if (group === undefined) groups.set(folder, [nameOf(path)]);
+    else group.push(nameOf(path));
+  }
+  return groups;
+}
+
+/** The subset's selector for a whole tree, which cuts neither entities nor companions. */
 export function selectorFor(subset: Subset, entries: Iterable<RecordAt>): Selector {
-  return selectorOf(subset, entitiesOf(entries));
+  return selectorOf(subset, wholesOf(entries));
 }
 
 export interface Selection {

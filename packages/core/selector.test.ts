@@ -1,7 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  companionStemAt,
   isInside,
+  nameOf,
   parentOf,
   parseSubset,
   type RepoPath,
@@ -208,5 +210,118 @@ describe('entities are never cut', () => {
     };
     expect(ask(['Projects'])).toEqual([]);
     expect(ask(['**/*.ts'])).toEqual(['Projects/bk', 'Pictures/album']);
+  });
+});
+
+describe('companions go along', () => {
+  const files = [
+    ...[
+      'trip/1.CR2',
+      'trip/1.JPG',
+      'trip/1.CR2.xmp',
+      'trip/2.CR2',
+      'trip/2.txt',
+      'trip/live.HEIC',
+      'trip/live.MOV',
+    ],
+    ...['1.JPG', 'home/1.CR2', 'home/album/3.JPG', 'home/album/3.CR2', 'home/trip.jpg'],
+  ].map(p);
+  const namesOf = (all: readonly RepoPath[], folder: RepoPath) =>
+    all.filter((file) => parentOf(file) === folder).map(nameOf);
+  const selectorIn = (all: readonly RepoPath[], wanted: Subset, asked: RepoPath[] = []) =>
+    selectorOf(wanted, {
+      roots: [p('home/album')],
+      filesIn: (root) => all.filter((file) => isInside(file, root)),
+      namesIn: (folder) => {
+        asked.push(folder);
+        return namesOf(all, folder);
+      },
+    });
+  const wantedBy = (include: string[], exclude: string[]) => {
+    const selector = selectorIn(files, parseSubset(include, exclude));
+    return files.filter((file) => selector.wants(file));
+  };
+
+  test.each<[string, string[], string[], string[]]>([
+    ['with a file that is named', ['trip/1.JPG'], [], files.slice(0, 3)],
+    [
+      'with a wildcard',
+      ['**/*.CR2'],
+      [],
+      [...files.slice(0, 4), 'home/1.CR2', 'home/album/3.JPG', 'home/album/3.CR2'],
+    ],
+    [
+      'with a sidecar, to those of another kind',
+      ['trip/*.xmp', '**/*.HEIC'],
+      [],
+      [...files.slice(0, 3), ...files.slice(5, 7)],
+    ],
+    ['not into other folders', ['*.JPG'], [], ['1.JPG']],
+    [
+      'not to what an exclude matches',
+      ['**/*.JPG'],
+      ['trip/*.CR2'],
+      ['trip/1.JPG', 'trip/1.CR2.xmp', '1.JPG', 'home/album/3.JPG', 'home/album/3.CR2'],
+    ],
+    ['not with what an exclude matches', ['trip/*.JPG'], ['**/*.JPG'], []],
+    [
+      'an exclude parts them where all is wanted',
+      [],
+      ['**/*.CR2', 'home'],
+      ['trip/1.JPG', 'trip/1.CR2.xmp', ...files.slice(4, 8)],
+    ],
+    ['a folder has none', ['home/trip'], [], []],
+    ['not with a folder of the name', ['trip'], [], files.slice(0, 7)],
+  ])('%s', (_, include, exclude, wanted) => expect(wantedBy(include, exclude)).toEqual(wanted));
+
+  test('of what is not in the tree the patterns alone decide', () => {
+    const selector = selectorIn(files, parseSubset(['trip/9.JPG'], []));
+    expect([selector.wants(p('trip/9.JPG')), selector.wants(p('trip/9.CR2'))]).toEqual([true, false]);
+  });
+
+  test('names are asked for only where a wildcard, or a name of the same stem, may decide, and once', () => {
+    const askedBy = (include: string[], exclude: string[]) => {
+      const asked: RepoPath[] = [];
+      const selector = selectorIn(files, parseSubset(include, exclude), asked);
+      for (const file of [...files, ...files]) selector.wants(file);
+      return asked;
+    };
+    expect(askedBy([], [])).toEqual([]);
+    expect(askedBy(['trip', 'home/album/', 'home/trip'], ['**/*.CR2'])).toEqual(['home']);
+    expect(askedBy(['trip', 'home/sub', 'trip/**'], ['**/*.CR2'])).toEqual([]);
+    expect(askedBy(['trip/1.JPG'], [])).toEqual(['trip']);
+    expect(askedBy(['**/*.JPG'], [])).toEqual(['trip', 'home']);
+  });
+
+  test('for random trees: wanted by the patterns, or a companion of one that is, and not excluded', () => {
+    const names = fc.constantFrom('a.jpg', 'a.CR2', 'a.CR2.xmp', 'b.jpg', 'b.mov', 'a', 'b', 'c');
+    const paths = fc
+      .array(fc.array(names, { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 20 })
+      .map((all) => {
+        const list = all.map((parts) => p(parts.join('/')));
+        const folders = new Set(foldersOf(list));
+        return [...new Set(list)].filter((file) => !folders.has(file));
+      });
+    const segment = fc.oneof(names, fc.constantFrom('*', '**', 'a*', '*.jpg', '*.CR2', '?'));
+    const patterns = fc
+      .array(segment, { minLength: 1, maxLength: 3 })
+      .map((segments) => segments.join('/'))
+      .filter((text) => !text.includes('**/**'));
+    const subsets = fc
+      .tuple(fc.array(patterns, { maxLength: 3 }), fc.array(patterns, { maxLength: 2 }))
+      .map(([include, exclude]) => parseSubset(include, exclude));
+    fc.assert(
+      fc.property(subsets, paths, (wanted, all) => {
+        const selector = selectorIn(all, wanted);
+        for (const file of all) {
+          const isOut = !plainlyWants({ include: [], exclude: wanted.exclude }, file);
+          const group = all.filter((other) => companionStemAt(other) === companionStemAt(file));
+          const expected = !isOut && group.some((other) => plainlyWants(wanted, other));
+          expect(selector.wants(file), file).toBe(expected);
+        }
+        expectWalkable(selector, all);
+      }),
+      { numRuns: 3000 },
+    );
   });
 });

@@ -119,3 +119,41 @@ test('what was deleted together and finds another picture in its place comes bac
   );
   expect(recovered(laptop, 'trip/boat.CR2')).toEqual([]);
 });
+
+test('a subset takes companions along: in a clone, in what comes later, and when it is changed', (context) => {
+  context.skip(!hasMemory, 'needs a second file system at /dev/shm');
+  const laptop = grown();
+  const disk = clone(laptop, '--subset', '**/*.JPG');
+  expect(here(disk)).toEqual([...BOAT, 'trip/lake.JPG']);
+  write(laptop, 'trip/lake.JPG.xmp', 'five stars');
+  write(laptop, 'trip/sea.CR2', 'raw sea');
+  write(laptop, 'trip/sea.jpg', 'another letter case is another name');
+  bk(['-C', laptop, 'commit', '-m', 'new']);
+  bk(['-C', laptop, 'push', 'disk']);
+  expect(['lake.JPG.xmp', 'sea.CR2', 'sea.jpg'].map((name) => has(disk, `trip/${name}`))).toEqual([
+    true,
+    false,
+    false,
+  ]);
+  expect(bk(['-C', disk, 'status']).changes).toEqual([]);
+
+  const wider = bk(['-C', disk, 'subset', 'add', '**/*.HEIC']);
+  expect(wider['coming']).toMatchObject({ files: 2, paths: LIVE.map((file) => ({ path: file })) });
+  bk(['-C', disk, 'get', 'phone']);
+  const narrower = bk(['-C', disk, 'subset', 'set', '**/*.MOV', 'trip/lake.JPG']);
+  expect(narrower['leaving']).toMatchObject({ files: 4, paths: BOAT.map((file) => ({ path: file })) });
+  bk(['-C', disk, 'drop', 'trip/boat.JPG', '--copies', '1']);
+  expect(here(disk)).toEqual([...LIVE, 'trip/lake.JPG']);
+});
+
+test('what a subset excludes by name is not taken along, and goes by itself', (context) => {
+  context.skip(!hasMemory, 'needs a second file system at /dev/shm');
+  const laptop = grown();
+  const disk = clone(laptop, '--exclude', '**/*.CR2');
+  expect(here(disk)).toEqual(ALL.filter((file) => file !== 'trip/boat.CR2'));
+  const both = clone(laptop, '--subset', '**/*.JPG', '--exclude', '**/*.xmp');
+  expect(here(both)).toEqual(['trip/boat.CR2', 'trip/boat.JPG', 'trip/lake.JPG']);
+  bk(['-C', both, 'subset', 'add', '--exclude', '**/*.CR2'], { expect: [0] });
+  bk(['-C', both, 'drop', 'trip/boat.CR2', '--copies', '1']);
+  expect(here(both)).toEqual(['trip/boat.JPG', 'trip/lake.JPG']);
+});

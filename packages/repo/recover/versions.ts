@@ -2,7 +2,6 @@ import {
   type ContentHash,
   type DepartedVersion,
   DIRECTORY_RECORD,
-  type EncodedName,
   type GitId,
   groupCompanions,
   isInside,
@@ -20,6 +19,7 @@ import {
 import { type DepartedRow, findInTree, type HistoryReader, walkTree } from '@bk/store';
 import type { Decision } from '../observe/decide.ts';
 import type { Repository } from '../repository.ts';
+import { fileNames } from '../subset/tree.ts';
 import type { Sought } from './sources.ts';
 
 /** An earlier version of a path, with what helps to find its content. */
@@ -97,7 +97,7 @@ export function versionsAt(
 function withCompanions(history: HistoryReader, tree: GitId, paths: readonly RepoPath[]): RepoPath[] {
   const groups = new Map<RepoPath, ReturnType<typeof groupCompanions>>();
   const groupsIn = (folder: RepoPath) => {
-    const found = groups.get(folder) ?? groupCompanions(filesIn(history, tree, folder));
+    const found = groups.get(folder) ?? groupCompanions(fileNames(history, tree, folder));
     groups.set(folder, found);
     return found;
   };
@@ -105,13 +105,6 @@ function withCompanions(history: HistoryReader, tree: GitId, paths: readonly Rep
     const folder = parentOf(path);
     return [path, ...(groupsIn(folder).get(nameOf(path)) ?? []).map((name) => joinPath(folder, name))];
   });
-}
-
-function filesIn(history: HistoryReader, tree: GitId, folder: RepoPath): EncodedName[] {
-  const found = findInTree(history, tree, folder);
-  if (found?.kind !== 'tree') return [];
-  const files = history.readTree(found.id).filter(({ kind }) => kind === 'blob');
-  return files.map(({ name }) => name).filter((name) => name !== DIRECTORY_RECORD);
 }
 
 export interface PastRecord {

@@ -4,7 +4,6 @@ import {
   BkError,
   decodePath,
   type EncodedName,
-  entitiesOf,
   type LeavingContent,
   type Narrowing,
   narrowing,
@@ -15,6 +14,7 @@ import {
   type Selector,
   type Subset,
   selectorOf,
+  wholesOf,
 } from '@bk/core';
 import type { TreeEntry } from '@bk/store';
 import { nodePath } from '@bk/worktree';
@@ -33,9 +33,9 @@ export function changeOf(
   entries: readonly RecordAt[],
   { before, after }: { readonly before: Subset; readonly after: Subset },
 ): Change {
-  const entities = entitiesOf(entries);
+  const wholes = wholesOf(entries);
   const absent = new Set(repo.head === undefined ? [] : absentBelow(repo, ROOT));
-  const selectors = { before: selectorOf(before, entities), after: selectorOf(after, entities) };
+  const selectors = { before: selectorOf(before, wholes), after: selectorOf(after, wholes) };
   const isHere = ({ path: at }: RecordAt) => !absent.has(at);
   return { ...narrowing(entries, { ...selectors, isHere }), after: selectors.after };
 }

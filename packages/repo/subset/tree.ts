@@ -19,14 +19,15 @@ import { findInTree, type ObjectReader, walkTree } from '@bk/store';
 export const GIT_OWNED = '%2Egit' as EncodedName;
 
 /**
- * A subset's selector for a tree of the history, entities included, as core's selectorFor, without reading the records of files. Cost: a read of each folder's tree, and nothing if
- * everything is wanted.
+ * A subset's selector for a tree of the history, as core's selectorFor, without reading the records of files. Cost: a read
+ * of each folder's tree, and nothing if everything is wanted; again of a folder that wildcards may cut.
  */
 export function treeSelector(reader: ObjectReader, tree: GitId, subset: Subset): Selector {
   if (isEverything(subset)) return selectorOf(subset);
   return selectorOf(subset, {
     roots: entityRoots(reader, tree),
     filesIn: (root) => filesBelow(reader, tree, root),
+    namesIn: (folder) => fileNames(reader, tree, folder),
   });
 }
 
@@ -52,6 +53,14 @@ function* filesBelow(reader: ObjectReader, tree: GitId, root: RepoPath): Generat
   const found = findInTree(reader, tree, root);
   if (found?.kind !== 'tree') return;
   for (const { path } of walkTree(reader, found.id, root)) if (nameOf(path) !== DIRECTORY_RECORD) yield path;
+}
+
+/** Names of the files and links directly in a folder of a tree; none if it has no such folder. */
+export function* fileNames(reader: ObjectReader, tree: GitId, folder: RepoPath): Generator<EncodedName> {
+  const found = findInTree(reader, tree, folder);
+  if (found?.kind !== 'tree') return;
+  for (const { name, kind } of reader.readTree(found.id))
+    if (kind === 'blob' && name !== DIRECTORY_RECORD) yield name;
 }
 
 /** Where a record's blob stands: that of a folder (`.bkdir`) at the folder's own path. */
