@@ -1,15 +1,14 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import process from 'node:process';
-import { type MediaFacts, normalizeMedia } from '@bk/core';
 import { describe, expect, test } from 'vitest';
 import { makePicture, PHOTO_TAGS, PICTURES, tag } from '../../fixtures/media/pictures.ts';
 import { MOVIES, makeRecordings, SOUNDS, WRAPPED } from '../../fixtures/media/recordings.ts';
-import { type Random, randomFrom } from '../../fixtures/random.ts';
-import { type MediaReading, readMedia } from '../../packages/worktree/media/read.ts';
-import { bytesSource } from '../../packages/worktree/media/window.ts';
+import { randomFrom } from '../../fixtures/random.ts';
+import { damaged, outcomeOf, readWithin } from '../support/media-damage.ts';
 import { once } from '../support/media-facts.ts';
-import { needsPrograms } from '../support/programs.ts';
+import { filesBelow } from '../support/media-samples.ts';
+import { needs, needsPrograms } from '../support/programs.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 
 /** For each file; BK_FUZZ_RUNS by hand. */
@@ -69,6 +68,41 @@ describe.each([...PICTURE_NAMES, ...RECORDING_NAMES])('%s, damaged', (name) => {
   });
 });
 
+/** Larger samples would take the time of many others. */
+const LARGEST = 400_000;
+
+test('real samples, those that were made to break readers too, damaged', (context) => {
+  const folder = process.env['BK_MEDIA_SAMPLES'] ?? '';
+  needs(context, 'samples in BK_MEDIA_SAMPLES', folder !== '' && fs.existsSync(folder));
+  const random = randomFrom(SEED);
+  const files = filesBelow(folder, MEDIA).filter((file) => {
+    const { size } = fs.statSync(file);
+    return size > 64 && size <= LARGEST;
+  });
+  const wholes = files.map((file) => fs.readFileSync(file));
+  const outcomes = new Map<string, number>();
+  const slowest = { ms: 0, where: '' };
+  for (let run = 0; run < RUNS * 20; run++) {
+    const chosen = random.below(files.length);
+    const where = `${path.basename(files[chosen] as string)}, seed ${SEED}, run ${run}`;
+    const bytes = damaged(wholes[chosen] as Buffer, random);
+    const start = performance.now();
+    const reading = readWithin(bytes);
+    const ms = performance.now() - start;
+    if (ms > slowest.ms) Object.assign(slowest, { ms, where });
+    const outcome = outcomeOf(reading, bytes.length, where);
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
+  }
+  const memory = Math.round(process.resourceUsage().maxRSS / 1024);
+  context.annotate(
+    `${files.length} samples, ${RUNS * 20} inputs, ${JSON.stringify([...outcomes])}, slowest ${slowest.ms.toFixed(1)} ms (${slowest.where}), ${memory} MiB at most`,
+  );
+  expect([...outcomes.keys()].sort()).toEqual(['facts', 'malformed', 'nothing', 'truncated', 'unsupported']);
+});
+
+const MEDIA =
+  /\.(?:jpe?g|jps|mpo|tiff?|btf|png|gif|webp|hei[cf]|avif|cr[23w]|nef|arw|orf|dng|rw2|raf|mrw|iiq|mp3|flac|og[ga]|opus|m4[av]|mp4|mov|wav|aiff?|mkv|avi)$/i;
+
 /** Formats whose pixels must be walked to their end. */
 const SEQUENTIAL = /\.(?:jpg|png|webp|gif)$/;
 
@@ -87,52 +121,4 @@ function sample(name: string): Buffer {
   const found = samples().get(name);
   if (found === undefined) throw new Error(`no sample ${name}`);
   return found;
-}
-
-/** How often a reader may come to a source of so many bytes; a loop that does not get on would come for ever. */
-function readWithin(bytes: Buffer): MediaReading | undefined {
-  const source = bytesSource(bytes);
-  let reads = 0;
-  return readMedia({
-    size: source.size,
-    read: (offset, length) => {
-      if (offset + length > bytes.length) throw new Error('reads past the end');
-      if (++reads > 1000 + bytes.length) throw new Error('reads without end');
-      return source.read(offset, length);
-    },
-  });
-}
-
-/** What every answer must be, whatever the bytes. */
-function outcomeOf(reading: MediaReading | undefined, size: number, where: string): string {
-  if (reading === undefined) return 'nothing';
-  const { media, payload } = reading;
-  expect(normalizeMedia(media as MediaFacts), where).toEqual(media);
-  const spans = payload?.flat() ?? [];
-  expect(
-    spans.filter(({ offset, length }) => !(offset >= 0 && length > 0 && offset + length <= size)),
-    where,
-  ).toEqual([]);
-  if (media['error'] === undefined) return 'facts';
-  expect(Object.keys(media), where).toEqual(['error']);
-  expect(payload, where).toBeUndefined();
-  return media['error'] as string;
-}
-
-/** Most damage goes to the first and the last part, where formats keep what they are made of. */
-function damaged(whole: Buffer, random: Random): Buffer {
-  const bytes = Buffer.from(whole);
-  const near = Math.min(bytes.length, 2000);
-  const where = (): number =>
-    random.pick([0, bytes.length - near, random.below(bytes.length - near + 1)]) + random.below(near);
-  for (let times = 1 + random.below(4); times > 0; times--) {
-    const at = where();
-    const kind = random.below(5);
-    if (kind === 0) bytes[at] = random.below(256);
-    else if (kind === 1) bytes.fill(random.pick([0, 0xff, 0x7f]), at, at + 4);
-    else if (kind === 2) bytes.writeUInt32BE(random.below(1 << 16), Math.min(at, bytes.length - 4));
-    else if (kind === 3) bytes.copyWithin(at, where(), where());
-    else bytes[at] = (bytes[at] as number) ^ (1 << random.below(8));
-  }
-  return random.below(4) === 0 ? bytes.subarray(0, where()) : bytes;
 }

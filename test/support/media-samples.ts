@@ -15,16 +15,20 @@ const DAMAGED =
 
 /** All samples below a folder whose names end like that, each content once, in a definite order. */
 export function samplesIn(folder: string, extensions: RegExp): readonly Sample[] {
+  return filesBelow(folder, extensions)
+    .map((file) => ({ name: path.basename(file), file }))
+    .filter(({ name }) => !DAMAGED.test(name));
+}
+
+/** The files themselves, those that were damaged on purpose too. */
+export function filesBelow(folder: string, extensions: RegExp): readonly string[] {
   const seen = new Set<string>();
   return fs
     .readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && extensions.test(entry.name) && !DAMAGED.test(entry.name))
-    .map((entry) => ({ name: entry.name, file: path.join(entry.parentPath, entry.name) }))
-    .sort((a, b) => (a.file < b.file ? -1 : 1))
-    .filter(({ file }) => {
-      const hash = hashBytes(fs.readFileSync(file));
-      return seen.size < seen.add(hash).size;
-    });
+    .filter((entry) => entry.isFile() && extensions.test(entry.name))
+    .map((entry) => path.join(entry.parentPath, entry.name))
+    .sort()
+    .filter((file) => seen.size < seen.add(hashBytes(fs.readFileSync(file))).size);
 }
 
 /**

@@ -35,7 +35,7 @@ export class Spans {
 
 /** The payload if all of it lies in the file and there is any; tracks without bytes are left out. */
 export function wholePayload(tracks: Payload, size: number): Payload | undefined {
-  const filled = tracks.filter((spans) => spans.length > 0);
+  const filled = tracks.filter((spans) => spans.some(({ length }) => length > 0));
   const isWhole = filled.every((spans) =>
     spans.every(({ offset, length }) => offset >= 0 && offset + length <= size),
   );

@@ -108,6 +108,16 @@ test('each format is known by its first bytes, which alone are no file', () => {
   }
 });
 
+test('sound without any sound has no payload, so that two of them are not taken for one', () => {
+  const format = Buffer.from('fmt \x10\0\0\0\x01\0\x02\0\x44\xac\0\0\x10\xb1\x02\0\x04\0\x10\0', 'latin1');
+  const wave = (data: string): Buffer =>
+    Buffer.concat([Buffer.from('RIFF\xff\0\0\0WAVE', 'latin1'), format, Buffer.from(data, 'latin1')]);
+  const empty = readMedia(bytesSource(wave('data\0\0\0\0')));
+  expect(empty?.media['audio']).toMatchObject({ codec: 'pcm_s16le', sampleRate: 44_100 });
+  expect(empty?.payload).toBeUndefined();
+  expect(readMedia(bytesSource(wave('data\x04\0\0\0abcd')))?.payload).toHaveLength(1);
+});
+
 test('whatever follows the first bytes of a format, there is an answer', () => {
   const rest = fc.uint8Array({ maxLength: 3000 });
   fc.assert(
