@@ -58,6 +58,7 @@ export * from './plan.ts';
 export * from './presence.ts';
 export * from './progress.ts';
 export * from './proof.ts';
+export { type Duplicate, type DuplicateGroup, duplicatesAsked, groupDuplicates } from './query/duplicates.ts';
 export * from './query/facts.ts';
 export { QUERY_FIELDS } from './query/field.ts';
 export { matchesName, matchesPath } from './query/glob.ts';

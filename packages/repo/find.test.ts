@@ -51,6 +51,25 @@ test('with media, what was read from the content comes along', async () => {
   expect((await ask({})).files[0]).not.toHaveProperty('media');
 });
 
+test('the same picture with other tags is one group, whatever else was asked', async () => {
+  using tree = await photos();
+  const [payload, other] = ['ab', 'cd'].map((two) => two.repeat(32) as ContentHash);
+  for (const at of ['Pictures/2019/kids.raf', 'Pictures/2019/sea.jpg'])
+    amend(tree, at, (rec) => ({ ...rec, hashes: { payload: payload as ContentHash } }));
+  amend(tree, 'letters/sea.txt', (rec) => ({ ...rec, hashes: { payload: other as ContentHash } }));
+  const ask = (query: string) => tree.with((repo) => find(repo, { query }, tree.context));
+  const { files, groups } = await ask('duplicates:payload');
+  expect(files.map(({ path, group }) => [path, group])).toEqual([
+    ['Pictures/2019/kids.raf', payload],
+    ['Pictures/2019/sea.jpg', payload],
+  ]);
+  expect(groups).toEqual([{ group: payload, files: 2, size: 8, saved: 3 }]);
+  expect((await ask('duplicates:payload ext:jpg')).groups).toEqual([
+    { group: payload, files: 1, size: 3, saved: 0 },
+  ]);
+  expect(await ask('sea')).not.toHaveProperty('groups');
+});
+
 test('what was deleted is found if that is asked, and every earlier version with the whole history', async () => {
   using tree = await photos();
   tree.save('Pictures/2019/sea.jpg', 'the sea');

@@ -1,8 +1,12 @@
 import {
   type ContentHash,
   conditionsOf,
+  type Duplicate,
+  type DuplicateGroup,
+  duplicatesAsked,
   type FileFacts,
   type GitId,
+  groupDuplicates,
   type JsonObject,
   matchesQuery,
   type ObjectId,
@@ -42,11 +46,15 @@ export interface FoundFile {
   readonly payload?: ContentHash;
   /** The commit that has this version no more; absent: the head has it. */
   readonly deletedIn?: GitId;
+  /** If the query asks for duplicates: the hash that it shares with others. */
+  readonly group?: ContentHash;
 }
 
 export interface FindResult {
   /** In byte order of their paths; of one path the newest version first. */
   readonly files: readonly FoundFile[];
+  /** If the query asks for duplicates: what belongs together, the most to save first. */
+  readonly groups?: readonly DuplicateGroup[];
 }
 
 /**
@@ -69,7 +77,7 @@ export async function find(
     // What is asked of the disks is asked about all rows at once; else a million of them need not be there together.
     const listed = rest === undefined && domain === 'head' ? undefined : [...rows];
     const around = new Around(repo, search, listed ?? [], context);
-    return { files: answers(repo, { rows: listed ?? rows, rest, media }, around) };
+    return answers(repo, { rows: listed ?? rows, rest, media, query }, around);
   });
 }
 
@@ -82,22 +90,31 @@ interface Candidates {
   readonly rows: Iterable<SearchRow>;
   readonly rest: Query | undefined;
   readonly media: boolean;
+  readonly query: Query;
 }
 
-function answers(repo: Repository, { rows, rest, media }: Candidates, around: Around): FoundFile[] {
+function answers(repo: Repository, { rows, rest, media, query }: Candidates, around: Around): FindResult {
   const files: FoundFile[] = [];
+  const duplicates: Duplicate[] = [];
+  const by = duplicatesAsked(query);
   for (const row of rows) {
     if (rest !== undefined && !matchesQuery(rest, new RowFacts(repo, row), around)) continue;
     const { path, type, id, blake3, size, leftIn } = row;
-    const record = media ? parseRecord(repo.history.readBlobText(row.record)) : undefined;
+    const present = around.isPresent(row);
+    const record = media || by !== undefined ? parseRecord(repo.history.readBlobText(row.record)) : undefined;
+    const payload = record?.hashes?.['payload'];
+    const group = by === 'exact' ? blake3 : by === 'payload' ? payload : undefined;
     files.push({
-      ...{ path, type, id, blake3, size, present: around.isPresent(row) },
-      ...(record?.media && { media: record.media }),
-      ...(record?.hashes?.['payload'] && { payload: record.hashes['payload'] }),
+      ...{ path, type, id, blake3, size, present },
+      ...(media && record?.media && { media: record.media }),
+      ...(media && payload && { payload }),
       ...(leftIn !== undefined && { deletedIn: leftIn }),
+      ...(group && { group }),
     });
+    if (group === undefined) continue;
+    duplicates.push({ group, inode: record?.linked ?? id, size, present: present && leftIn === undefined });
   }
-  return files;
+  return { files, ...(by !== undefined && { groups: groupDuplicates(duplicates) }) };
 }
 
 /** A row with its record, which is read only when something is asked that the row does not say. */

@@ -50,6 +50,30 @@ test('a person is told sizes, and what is not here', () => {
   expect(stdout).toBe('3 B  New York/sea.jpg  (not here)\n3 B  york (new).txt\n2 files, 6 B, 1 not here\n');
 });
 
+test('duplicates come in groups, with what each costs', () => {
+  for (const name of ['c.raw', 'b.raw', 'a.raw']) fs.writeFileSync(path.join(root, name), 'photo');
+  fs.linkSync(path.join(root, 'a.raw'), path.join(root, 'New York/link.raw'));
+  bk(['-C', root, 'commit']);
+  fs.rmSync(path.join(root, 'york (new).txt'));
+  expect(run(['-C', root, 'find', 'duplicates:exact']).stdout).toBe(
+    [
+      '5 B, 4 files, 10 B could be saved',
+      ...['New York/link.raw', 'a.raw', 'b.raw', 'c.raw'].map((at) => `  5 B  ${at}`),
+      '',
+      '3 B, 2 files, 0 B could be saved',
+      '  3 B  New York/sea.jpg',
+      '  3 B  york (new).txt  (not here)',
+      '',
+      '2 groups, 6 files, 26 B, 1 not here, 10 B could be saved\n',
+    ].join('\n'),
+  );
+  const { files, groups } = JSON.parse(
+    run(['-C', root, '--json', 'find', 'duplicates:exact', 'raw']).stdout,
+  ) as Found & { readonly groups: readonly { readonly group: string }[] };
+  expect(groups).toEqual([{ group: expect.stringMatching(/^[0-9a-f]{64}$/), files: 4, size: 5, saved: 10 }]);
+  expect(files).toMatchObject(files.map(() => ({ blake3: groups[0]?.group, group: groups[0]?.group })));
+});
+
 test('what is gone is found with the commit that has it no more', () => {
   fs.rmSync(path.join(root, 'New York/kids.RAF'));
   const { commit } = bk(['-C', root, 'commit', '--confirm-deletions']);

@@ -1,4 +1,4 @@
-import { QUERY_FIELDS, queryOfArguments } from '@bk/core';
+import { type DuplicateGroup, QUERY_FIELDS, queryOfArguments } from '@bk/core';
 import type { FindResult, FoundFile } from '@bk/repo';
 import { count, counted, size, table } from '../format.ts';
 import { type Style, shownPath } from '../terminal.ts';
@@ -18,7 +18,7 @@ export const find = verb({
     ['bk find is:deleted path:Pictures', 'what is gone, for `bk recover`'],
     [
       'bk find duplicates:exact',
-      'files with the same content; duplicates:payload: the same picture or sound',
+      'files with the same content, in groups; duplicates:payload: the same picture or sound',
     ],
     ['bk find --all-history name:letter*', 'every version that was ever committed'],
   ],
@@ -40,14 +40,41 @@ export const find = verb({
   },
 });
 
-/** A line a file, then how many there are. */
-export function findText({ files }: FindResult, style: Style): string {
+/** A line a file, then how many there are; duplicates in groups. */
+export function findText({ files, groups }: FindResult, style: Style): string {
   if (files.length === 0) return 'no files\n';
-  const rows = files.map((file) => [size(file.size), `${shownPath(file.path)}${mark(file, style)}`]);
   const bytes = files.reduce((sum, file) => sum + file.size, 0);
   const away = files.filter(({ present, deletedIn }) => !present && deletedIn === undefined).length;
-  const notHere = away === 0 ? '' : `, ${count(away)} not here`;
-  return `${table(rows, [0])}${style('dim', `${counted(files.length, 'file')}, ${size(bytes)}${notHere}`)}\n`;
+  const all = [
+    counted(files.length, 'file'),
+    size(bytes),
+    ...(away === 0 ? [] : [`${count(away)} not here`]),
+  ];
+  if (groups === undefined)
+    return `${table(
+      files.map((file) => row(file, style)),
+      [0],
+    )}${style('dim', all.join(', '))}\n`;
+  const saved = groups.reduce((sum, group) => sum + group.saved, 0);
+  const total = `${counted(groups.length, 'group')}, ${all.join(', ')}, ${size(saved)} could be saved`;
+  return `${groupsText(files, groups, style)}${style('dim', total)}\n`;
+}
+
+function row(file: FoundFile, style: Style): [string, string] {
+  return [size(file.size), `${shownPath(file.path)}${mark(file, style)}`];
+}
+
+/** Each group under a line that says what it costs, with a blank line behind it. */
+function groupsText(files: readonly FoundFile[], groups: readonly DuplicateGroup[], style: Style): string {
+  const members = Map.groupBy(files, ({ group }) => group);
+  return groups
+    .map(({ group, files: amount, size: bytes, saved }) => {
+      const heading = `${size(bytes)}, ${counted(amount, 'file')}, ${size(saved)} could be saved`;
+      const rows = (members.get(group) ?? []).map((file) => row(file, style));
+      const lines = table(rows, [0]).replace(/^(?=.)/gm, '  ');
+      return `${style('bold', heading)}\n${lines}\n`;
+    })
+    .join('');
 }
 
 function mark({ present, deletedIn }: FoundFile, style: Style): string {
