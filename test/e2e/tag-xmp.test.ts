@@ -95,6 +95,7 @@ describe('XMP sidecars', () => {
         '-IPTC:Keywords=in the picture',
         '-XMP-dc:Title=picture',
         '-XMP-xmp:Rating=2',
+        '-XMP-mwg-rs:RegionInfo={RegionList=[{Name=Anna,Type=Face}]}',
       ],
     ]);
     const lightroom = path.join(root, `${path.parse(picture).name}.xmp`);
@@ -107,7 +108,7 @@ describe('XMP sidecars', () => {
     tag(picture, '--add', 'mine');
     tag(picture, '--import-xmp');
     expect(attrs()).toEqual({
-      people: ['Cem'],
+      people: ['Anna', 'Cem'],
       rating: 2,
       tags: ['in the picture', 'in the sidecar', 'mine'],
       title: 'sidecar',

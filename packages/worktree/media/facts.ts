@@ -1,14 +1,19 @@
 import type { MediaFacts } from '@bk/core';
 import type { Payload } from './payload.ts';
 
+/** Facts, and what is no fact of the content for a record: whom other programs say to be on the picture. */
+export interface SaidFacts extends MediaFacts {
+  readonly people?: readonly string[] | undefined;
+}
+
 /** What one format's reader found; `payload` only if the format has one and the file all of it. */
 export interface Reading {
-  readonly facts: MediaFacts;
+  readonly facts: SaidFacts;
   readonly payload?: Payload | undefined;
 }
 
-/** Of each fact the first that is known; facts in groups (camera, gps …) one by one. */
-export function firstKnown(...sources: readonly (MediaFacts | undefined)[]): MediaFacts {
+/** Of each fact the first that is known; facts in groups (camera, gps …) one by one; of people all. */
+export function firstKnown(...sources: readonly (SaidFacts | undefined)[]): SaidFacts {
   const merged: Record<string, unknown> = {};
   for (const source of sources) {
     for (const [name, value] of Object.entries(source ?? {})) {
@@ -17,7 +22,8 @@ export function firstKnown(...sources: readonly (MediaFacts | undefined)[]): Med
       else if (isGroup(known) && isGroup(value)) merged[name] = { ...defined(value), ...defined(known) };
     }
   }
-  return merged;
+  const people = [...new Set(sources.flatMap((source) => source?.people ?? []))];
+  return { ...merged, ...(people.length > 0 && { people }) };
 }
 
 function isGroup(value: unknown): value is object {

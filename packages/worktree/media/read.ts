@@ -22,6 +22,8 @@ import { type ByteSource, Unparsable, Window } from './window.ts';
 export interface MediaReading {
   readonly media: JsonObject;
   readonly payload?: Payload;
+  /** Whom other programs say to be on it; no record has that by itself. */
+  readonly people?: readonly string[];
 }
 
 /** Undefined: only the first bytes were like media. */
@@ -44,7 +46,8 @@ export function readMedia(source: ByteSource): MediaReading | undefined {
     const reading = read(window);
     if (reading === undefined) return undefined;
     const { facts, payload } = reading;
-    return { media: normalizeMedia(facts), ...(payload && { payload }) };
+    const { people } = facts;
+    return { media: normalizeMedia(facts), ...(payload && { payload }), ...(people && { people }) };
   } catch (error) {
     if (window.failure !== undefined) throw window.failure;
     // A number that stands where no number fits is a RangeError of the buffer: the file is malformed.

@@ -1,7 +1,9 @@
 import { type MediaFacts, parseTaken } from '@bk/core';
 import { aboveZero, exposureTime } from './exif.ts';
+import type { SaidFacts } from './facts.ts';
 import { nonEmpty, nonEmptyList, utf16Text } from './text.ts';
 import { type Element, parseXml } from './xml.ts';
+import { PEOPLE_NAMESPACES, peopleOf } from './xmp-people.ts';
 
 /** The namespaces that are read, by the prefix that is common for them; a file may use any other. */
 const NAMESPACES: Readonly<Record<string, string>> = {
@@ -12,26 +14,22 @@ const NAMESPACES: Readonly<Record<string, string>> = {
   'http://ns.adobe.com/exif/1.0/aux/': 'aux',
   'http://cipa.jp/exif/1.0/': 'exifEX',
   'http://ns.adobe.com/tiff/1.0/': 'tiff',
-  'http://iptc.org/std/Iptc4xmpExt/2008-02-29/': 'Iptc4xmpExt',
+  ...PEOPLE_NAMESPACES,
 };
 
 type Properties = ReadonlyMap<string, readonly string[]>;
 
-/** The facts of an XMP packet; undefined if it is none. */
-export function xmpBlock(bytes: Buffer): MediaFacts | undefined {
-  const found = propertiesOf(bytes);
-  return found === undefined ? undefined : factsOf(found);
-}
-
-/** Who is on a picture, as an XMP packet says. */
-export function xmpPeople(bytes: Buffer): readonly string[] {
-  return nonEmptyList(propertiesOf(bytes)?.get('Iptc4xmpExt:PersonInImage')) ?? [];
-}
-
-/** Undefined: it is no packet, or says nothing. */
-function propertiesOf(bytes: Buffer): Properties | undefined {
+/** The facts of an XMP packet, and who is on the picture; undefined if it is none, or says nothing. */
+export function xmpBlock(bytes: Buffer): SaidFacts | undefined {
   const root = parseXml(xmlText(bytes), NAMESPACES);
-  if (root === undefined) return undefined;
+  const found = root === undefined ? undefined : propertiesOf(root);
+  if (root === undefined || found === undefined) return undefined;
+  const people = peopleOf(root);
+  return { ...factsOf(found), ...(people.length > 0 && { people }) };
+}
+
+/** Undefined: there are none. */
+function propertiesOf(root: Element): Properties | undefined {
   const found = new Map<string, readonly string[]>();
   for (const description of descriptions(root)) {
     for (const [name, value] of description.attributes) if (!found.has(name)) found.set(name, [value]);
