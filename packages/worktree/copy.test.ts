@@ -83,6 +83,25 @@ test.each([900_000, 5_000_000])('holes of a file of %d bytes stay holes', (size)
   expect(fs.statSync(target).blocks * 512).toBeLessThan(size / 4);
 });
 
+test('a part that ends in a hole is gone on with, and stays sparse', () => {
+  const bytes = Buffer.alloc(4_000_000);
+  bytes.write('begin', 0);
+  bytes.write('end', bytes.length - 3);
+  const { wanted } = sourceOf(bytes);
+  const target = fresh();
+  const copier = new Copier();
+  const first = copier.receive(target);
+  first.append(bytes.subarray(0, 1_000_001), true);
+  first.abandon();
+  const part = copier.partOf(target, wanted);
+  expect(part).toEqual({ bytes: 1_000_001, prefix: hashBytes(bytes.subarray(0, 1_000_001)) });
+  const more = copier.receiveMore(target, 1_000_001)!;
+  more.append(bytes.subarray(1_000_001), true);
+  expect(more.finish(wanted)).toBe(true);
+  expect(fs.readFileSync(target).equals(bytes)).toBe(true);
+  expect(fs.statSync(target).blocks).toBeLessThan(100);
+});
+
 test('a part is gone on with behind what is right of it, but never in a file that has another name', () => {
   const bytes = Buffer.alloc(300_000, 'some bytes ');
   const { wanted } = sourceOf(bytes);

@@ -7,6 +7,7 @@ import {
   decodePath,
   type FsName,
   type FsPath,
+  filledParts,
   type PlacedContent,
   type RepoPath,
   type Step,
@@ -190,20 +191,25 @@ function copyOut(from: number, file: string): { hash: ContentHash; size: number 
   }
 }
 
-/** Copies a file from its start, and hashes what was copied. */
+/** Copies a file from its start into a new one, and hashes what was copied. Holes stay holes. */
 export function copyDescriptor(from: number, to: number): { hash: ContentHash; size: number } {
   const chunk = Buffer.allocUnsafe(CHUNK);
   const hasher = createHasher();
+  const stat = fs.fstatSync(from);
+  const sparse = stat.blocks * 512 < stat.size;
   let size = 0;
   for (
     let read = fs.readSync(from, chunk, 0, CHUNK, 0);
     read > 0;
     read = fs.readSync(from, chunk, 0, CHUNK, size)
   ) {
-    hasher.update(chunk.subarray(0, read));
-    for (let done = 0; done < read; ) done += fs.writeSync(to, chunk, done, read - done);
+    const bytes = chunk.subarray(0, read);
+    hasher.update(bytes);
+    for (const [start, end] of sparse ? filledParts(bytes, size) : [[0, read] as const])
+      for (let at = start; at < end; ) at += fs.writeSync(to, bytes, at, end - at, size + at);
     size += read;
   }
+  if (sparse) fs.ftruncateSync(to, size);
   return { hash: hasher.digest(), size };
 }
 

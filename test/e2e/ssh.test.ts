@@ -152,16 +152,18 @@ test('holes stay holes, whichever way they go', (context) => {
   bk(['-C', here, 'commit', '-m', 'here']);
   client(['-C', here, 'push', 'origin'], { expect: [0] });
   room(there, 'pushed');
-  sparseFile(path.join(there, 'merged'), 'merged');
+  for (const name of ['merged', 'merged, too']) sparseFile(path.join(there, name), 'merged');
   bk(['-C', there, 'commit', '-m', 'there']);
   client(['-C', here, 'sync'], { expect: [0] });
-  room(there, 'merged');
+  for (const name of ['merged', 'merged, too']) room(there, name);
   const folder = fastFolder('bk-clones-');
   const [from, to] = [path.join(folder, 'from'), path.join(folder, 'to')];
   client(['clone', sshd.address(there), from], { expect: [0] });
   client(['-C', here, 'clone', sshd.address(to)], { expect: [0] });
   for (const root of [from, to]) {
-    const blocks = ['pushed', 'merged'].map((name) => fs.statSync(path.join(root, name)).blocks);
+    const blocks = ['pushed', 'merged', 'merged, too'].map(
+      (name) => fs.statSync(path.join(root, name)).blocks,
+    );
     expect(Math.max(...blocks), root).toBeLessThan(128);
     expect(rsyncDifferences(here, root)).toEqual([]);
   }
