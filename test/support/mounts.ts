@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import path from 'node:path';
 import type { TestContext } from 'vitest';
+import { type PowerLoss, stopFileSystem } from './power.ts';
 import { hasProgram, isRoot, needs, needsPrograms, needsRoot } from './programs.ts';
 import { atEnd, fastFolder } from './temporary.ts';
 
@@ -16,6 +17,12 @@ const FORMATS: Readonly<Record<FileSystem, { readonly size: string; readonly for
   xfs: { size: '320M', format: ['mkfs.xfs', '-q', '-f'] },
   exfat: { size: '48M', format: ['mkfs.exfat'] },
   tmpfs: { size: '16m', format: [] },
+};
+
+/** With a journal, and without what ext4 does for programs that forget to sync (`noauto_da_alloc`). */
+const WITH_JOURNAL = {
+  size: '32M',
+  format: ['mkfs.ext4', '-q', '-F', '-J', 'size=4', '-N', '4096', '-b', '4096', '-I', '256'],
 };
 
 /** Skips the test, with the reason, where this file system cannot be mounted. */
@@ -122,10 +129,15 @@ export class Template {
   readonly #dir: string;
   readonly #make: (...points: string[]) => void;
   readonly #image: boolean;
+  readonly #keepsJournal: boolean;
   #isMounted = false;
 
-  /** @param make fills empty folders, one a file system; called once, or at every `fresh` if nothing can be mounted here */
-  constructor(make: (...points: string[]) => void, volumes = 1) {
+  /**
+   * @param make fills empty folders, one a file system; called once, or at every `fresh` if nothing can be mounted here
+   * @param keepsJournal file systems that can lose power (`losePower`); others are quicker
+   */
+  constructor(make: (...points: string[]) => void, volumes = 1, keepsJournal = false) {
+    this.#keepsJournal = keepsJournal;
     this.#dir = fastFolder('bk-template-');
     this.points = Array.from({ length: volumes }, (_, i) =>
       path.join(this.#dir, i === 0 ? 'mnt' : `mnt${i}`),
@@ -167,10 +179,18 @@ export class Template {
     fs.writeFileSync(image, bytes);
   }
 
+  /** All its machines and disks lose power at once, and are started again: what was not made durable may be gone. */
+  losePower(loss: PowerLoss): void {
+    for (const point of this.points) stopFileSystem(point, loss);
+    for (const point of this.points) unmount(point);
+    this.#mount('image');
+  }
+
   #build(): void {
+    const { size, format } = this.#keepsJournal ? WITH_JOURNAL : FORMATS.ext4;
     for (const point of this.points) {
-      must(['truncate', '-s', FORMATS.ext4.size, `${point}.template`]);
-      must([...FORMATS.ext4.format, `${point}.template`]);
+      must(['truncate', '-s', size, `${point}.template`]);
+      must([...format, `${point}.template`]);
     }
     this.#mount('template');
     for (const point of this.points) fs.rmdirSync(path.join(point, 'lost+found'));
@@ -180,7 +200,8 @@ export class Template {
 
   #mount(kind: 'template' | 'image'): void {
     this.#isMounted = true;
-    for (const point of this.points) must(['mount', '-o', 'loop', `${point}.${kind}`, point]);
+    const options = this.#keepsJournal ? 'loop,noauto_da_alloc' : 'loop';
+    for (const point of this.points) must(['mount', '-o', options, `${point}.${kind}`, point]);
   }
 
   #clear(): void {

@@ -21,6 +21,7 @@ import {
   type World,
   worldAt,
 } from './oracle.ts';
+import type { PowerLoss } from './power.ts';
 import { wrongPresence } from './presence.ts';
 import type { Scenario } from './scenarios.ts';
 import { contentsOf, differences, type Snapshot } from './snapshot.ts';
@@ -48,9 +49,10 @@ export class Stage {
   #program: string | undefined;
   #world: World;
 
-  constructor(scenario: Scenario) {
+  /** @param losesPower see Template */
+  constructor(scenario: Scenario, losesPower = false) {
     this.scenario = scenario;
-    this.#template = new Template(scenario.make, scenario.volumes ?? 1);
+    this.#template = new Template(scenario.make, scenario.volumes ?? 1, losesPower);
     scenario.spoil?.(this.#template);
     this.roots = this.#template.points.map((point) => worldAt(point).root);
     this.#world = this.reset();
@@ -116,6 +118,10 @@ export class Stage {
 
   undisturbed(): Outcome {
     return this.again({});
+  }
+
+  losePower(loss: PowerLoss): void {
+    this.#template.losePower(loss);
   }
 
   /** The command line; `@1` in a scenario's words is the root of the first other repository. */
@@ -267,6 +273,20 @@ export function killRound(stage: Stage, n: number): string[] {
   const found =
     done.code === KILLED || n > stage.ops.length ? [] : [`exit ${done.code} where a kill was due`];
   return named(stage, n, [...found, ...stage.losses(), ...stage.aftermath(depthAt(stage, n))]);
+}
+
+/** The power goes before call n: what was written and not made durable may be gone with it. */
+export function powerRound(stage: Stage, n: number, loss: PowerLoss): string[] {
+  const done = stage.disturbed({ KILL_AT: String(n) });
+  const found =
+    done.code === KILLED || n > stage.ops.length ? [] : [`exit ${done.code} where a kill was due`];
+  stage.losePower(loss);
+  return named(
+    stage,
+    n,
+    [...found, ...stage.losses(), ...stage.aftermath(depthAt(stage, n))],
+    `power (${loss})`,
+  );
 }
 
 /** One failing call. A program may get round it (exit 0), report it (1), refuse (3, if it says so) or stop (4), never lose anything. */
