@@ -108,11 +108,14 @@ put('bk.cjs', launch.replace('__BK_VERSION__', version));
 fs.rmSync(path.join(dist, '.cache'), { recursive: true, force: true });
 if (process.exitCode === undefined) warm();
 
-/** The first run leaves its compiled code for all later ones, so let it be the verb that has to be quick. */
+/**
+ * The first run leaves its compiled code for all later ones that have the same flags, so let it be the verb that has to be
+ * quick, as a person starts it.
+ */
 function warm(): void {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-build-'));
   const bk = (verb: string, env: NodeJS.ProcessEnv) =>
-    spawnSync(process.execPath, [path.join(dist, 'bk.cjs'), '-C', folder, verb], { env, stdio: 'ignore' });
+    spawnSync(path.join(root, 'bin/bk'), ['-C', folder, verb], { env, stdio: 'ignore' });
   try {
     fs.writeFileSync(path.join(folder, 'file'), '');
     const { NODE_COMPILE_CACHE: _, ...env } = process.env;
