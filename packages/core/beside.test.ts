@@ -106,10 +106,23 @@ describe('besideNames', () => {
     ['a.CR2, a.JPG, a.xmp, a.CR2.xmp', 'a (R).CR2, a (R).JPG, a (R).xmp, a (R).CR2.xmp'],
     ['song.mp3, song.mp3.xmp', 'song (R).mp3, song (R).mp3.xmp'],
     ['song.mp3.xmp', 'song.mp3 (R).xmp'],
+    ['.git.jpg, .git.xmp', '.git (R).jpg, .git (R).xmp'],
     ['our.trip.jpg, our.trip.xmp', 'our.trip (R).jpg, our.trip (R).xmp'],
     ['a (recovered 2025-01-01).CR2, a (recovered 2025-01-01).JPG', 'a (R).CR2, a (R).JPG'],
   ])('%s', (names, expected) => {
     expect(besideNames(list(names), NOTE, free).join(', ').replaceAll(NOTE, 'R')).toBe(expected);
+  });
+
+  test.each([
+    ['a (conflict x 2025-01-01).CR2.xmp', 'a.CR2.xmp'],
+    ['a.CR2 (conflict x 2025-01-01).xmp', 'a.CR2.xmp'],
+    ['a (conflict x 2025-01-01) 2.xmp', 'a.xmp'],
+    ['song (conflict x 2025-01-01).mp3.xmp', 'song.mp3.xmp'],
+    ['a (conflict x 2025-01-01).CR2.txt', 'a (conflict x 2025-01-01).CR2.txt'],
+    ['.git.xmp', '.git.xmp'],
+    ['%2Egit', '%2Egit'],
+  ])('%s without its notes: %s', (name, expected) => {
+    expect(withoutNotes(name as EncodedName, 'conflict')).toBe(expected);
   });
 
   test('a name that is taken takes all on', () => {

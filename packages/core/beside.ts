@@ -1,4 +1,4 @@
-import { companionStem } from './companions.ts';
+import { companionStem, withoutSidecarEnding } from './companions.ts';
 import { BkError } from './error.ts';
 import { decodeName, encodeName, utf8Bytes } from './name.ts';
 import type { EncodedName, FsName } from './path.ts';
@@ -34,13 +34,14 @@ export function besideNames(
   note: string,
   taken: (name: EncodedName, i: number) => boolean,
 ): readonly EncodedName[] {
-  const [first] = names;
+  const bytes = names.map(decodeName);
+  const [first] = bytes;
   if (first === undefined || names.length === 1)
     return names.map((name) => besideName(name, note, (one) => taken(one, 0)));
   const common = companionStem(first);
   // What is named after a whole file (`song.mp3.xmp`) is named after its new name.
-  const stem = names.includes(common) ? splitName(decodeName(common)).stem : decodeName(common);
-  const extensions = names.map((name) => decodeName(name).slice(stem.length));
+  const stem = bytes.includes(common) ? splitName(common).stem : common;
+  const extensions = bytes.map((name) => name.slice(stem.length));
   return namesBeside({ stem, extensions }, note, taken);
 }
 
@@ -67,11 +68,20 @@ function namesBeside(
   }
 }
 
-/** A name without the notes of a kind (first word of the note) that besideName gave it; the same if it has none. */
+/**
+ * A name without the notes of a kind (first word of the note) that besideName gave it; the same if it has none. In that of a
+ * sidecar they may stand before the ending of its file (besideNames).
+ */
 export function withoutNotes(name: EncodedName, kind: string): EncodedName {
-  const { stem, extension } = splitName(decodeName(name));
+  return encodeName(withoutNotesIn(decodeName(name), kind));
+}
+
+function withoutNotesIn(name: FsName, kind: string): FsName {
+  const { stem, extension } = splitName(name);
   const original = originalStem(stem, kind);
-  return original === stem ? name : encodeName(`${original}${extension}` as FsName);
+  if (original !== stem) return `${original}${extension}` as FsName;
+  const file = withoutSidecarEnding(name);
+  return file === name ? name : (`${withoutNotesIn(file, kind)}${name.slice(file.length)}` as FsName);
 }
 
 /** Bytes of a name, in two parts; together they are the name. */

@@ -1,4 +1,4 @@
-import { type EncodedName, joinPath, nameOf, parentOf, type RepoPath } from './path.ts';
+import { type EncodedName, type FsName, nameOf, parentOf, type RepoPath } from './path.ts';
 
 /**
  * Files of one folder that are one picture or recording to a person: a raw file, the JPEG that the camera wrote beside
@@ -19,20 +19,25 @@ const MEDIA: ReadonlySet<string> = new Set(`${RAW} ${PICTURE} ${FILM}`.split(' '
 /** Notes of Adobe's and most others, of RawTherapee, DxO and Apple's Photos; thumbnails beside films and old raw files. */
 const SIDECARS: ReadonlySet<string> = new Set('xmp pp3 dop aae thm'.split(' '));
 
-/** What the names of companions in one folder have in common. */
-export function companionStem(name: EncodedName): EncodedName {
-  return withoutEnding(withoutEnding(name, SIDECARS), MEDIA);
+/** What the names of companions in one folder have in common, in the spelling of the name. */
+export function companionStem<Name extends EncodedName | FsName>(name: Name): Name {
+  return withoutEnding(withoutSidecarEnding(name), MEDIA);
 }
 
-function withoutEnding(name: EncodedName, endings: ReadonlySet<string>): EncodedName {
+/** Of a sidecar that bears the whole name of its file, that name. */
+export function withoutSidecarEnding<Name extends EncodedName | FsName>(name: Name): Name {
+  return withoutEnding(name, SIDECARS);
+}
+
+function withoutEnding<Name extends EncodedName | FsName>(name: Name, endings: ReadonlySet<string>): Name {
   const dot = name.lastIndexOf('.');
   if (dot <= 0 || !endings.has(name.slice(dot + 1).toLowerCase())) return name;
-  return name.slice(0, dot) as EncodedName;
+  return name.slice(0, dot) as Name;
 }
 
 /** The stem of a path's companions, with its folder: equal for companions, and for nothing else. */
-export function companionStemAt(path: RepoPath): RepoPath {
-  return joinPath(parentOf(path), companionStem(nameOf(path)));
+export function companionStemAt(path: RepoPath): string {
+  return `${parentOf(path)}/${companionStem(nameOf(path))}`;
 }
 
 /** The names of a folder's files and links that have companions, each with all of its group, itself included. */

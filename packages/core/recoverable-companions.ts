@@ -42,14 +42,14 @@ interface Leader {
   readonly commits: Set<GitId>;
 }
 
-function namedFiles(versions: Iterable<Departure>, wanted: ReadonlySet<RepoPath>): Map<RepoPath, Leader> {
+function namedFiles(versions: Iterable<Departure>, wanted: ReadonlySet<RepoPath>): Map<string, Leader> {
   const latest = new Map<RepoPath, Departure>();
   for (const version of versions) {
     if (version.type === 'dir' || !wanted.has(version.path)) continue;
     const known = latest.get(version.path);
     if (known === undefined || isLater(version, known)) latest.set(version.path, version);
   }
-  const named = new Map<RepoPath, Leader>();
+  const named = new Map<string, Leader>();
   for (const path of wanted) {
     const version = latest.get(path);
     if (version === undefined) continue;

@@ -1,45 +1,19 @@
 import type { ObjectId } from '../ids.ts';
-import { compareNames, type EncodedName, joinPath, nameOf, parentOf, type RepoPath } from '../path.ts';
+import { compareNames, type RepoPath } from '../path.ts';
 import { formatRecord, type Rec } from '../record.ts';
-import { conflictName } from './conflict-name.ts';
-import { compareContents, copyId, isSameContent, mergeRecords } from './fields.ts';
+import { isSameContent, mergeRecords } from './fields.ts';
 import type { Ground } from './ground.ts';
-import type { ConflictKind, MergeConflict, SideNumber, Version } from './input.ts';
+import type { ConflictKind, MergeConflict, SideNumber } from './input.ts';
+import { byContent, type Contender, type Contested, nameRivals, type Rivals } from './name-losers.ts';
 import type { MergeObject } from './objects.ts';
 import { contentVersionOf, type Placed, versionOf } from './placed.ts';
 import { compareVersions } from './versions.ts';
-
-/** An entry of the merged tree that is in a conflict. */
-export interface Contested extends VersionAt {
-  readonly kind: ConflictKind;
-  readonly versions: readonly VersionAt[];
-}
-
-export interface VersionAt {
-  readonly path: RepoPath;
-  readonly record: Rec;
-}
 
 export interface Settled {
   /** Files that keep their paths. */
   readonly free: readonly Placed[];
   readonly contested: readonly Contested[];
   readonly conflicts: readonly MergeConflict[];
-}
-
-/** All that wants one path, and the contents that do not stay there. */
-interface Rivals {
-  readonly path: RepoPath;
-  readonly kind: ConflictKind;
-  readonly stays: Placed | undefined;
-  readonly losers: readonly Contender[];
-}
-
-interface Contender {
-  readonly record: Rec;
-  readonly version: Version | undefined;
-  /** A content that does not stay with its object, as an object of its own. */
-  readonly isCopy: boolean;
 }
 
 /**
@@ -85,29 +59,6 @@ export function settleCollisions(
 /** A tree has it there, so nothing that all three have alike can be there. */
 function isPathOf({ base, sides }: MergeObject, path: RepoPath): boolean {
   return base?.path === path || sides[0]?.path === path || sides[1]?.path === path;
-}
-
-/**
- * Names are given in an order that follows from what is named.
- * @param all sorted by path
- */
-function nameRivals(
-  all: readonly Rivals[],
-  ids: Map<ObjectId, Rec>,
-  isTaken: (path: RepoPath) => boolean,
-): Pick<Settled, 'contested' | 'conflicts'> {
-  const contested: Contested[] = [];
-  const conflicts: MergeConflict[] = [];
-  const given = new Set<RepoPath>();
-  for (const rivals of all) {
-    const { path, kind, stays } = rivals;
-    const named = nameLosers(rivals, ids, (candidate) => given.has(candidate) || isTaken(candidate));
-    for (const loser of named) given.add(loser.path);
-    const versions = stays === undefined ? named : [...named, { path, record: stays.entry.record }];
-    contested.push(...versions.map((version) => ({ ...version, kind, versions })));
-    conflicts.push({ path, kind, kept: named.map((loser) => loser.path).sort(compareNames) });
-  }
-  return { contested, conflicts };
 }
 
 /** Nobody did anything to it, so it does not give way to what comes. */
@@ -188,37 +139,6 @@ function kindOf(members: readonly Placed[], losers: readonly Contender[], isFold
   return members.some(({ isMoved }) => isMoved) ? 'rename-collision' : 'add-add';
 }
 
-function byContent(a: { readonly record: Rec }, b: { readonly record: Rec }): number {
-  return compareContents(b.record, a.record) || compareNames(a.record.id, b.record.id);
-}
-
-function nameLosers(
-  { path, losers }: Rivals,
-  ids: Map<ObjectId, Rec>,
-  isTaken: (path: RepoPath) => boolean,
-): VersionAt[] {
-  const folder = parentOf(path);
-  const given = new Set<RepoPath>();
-  const isNotFree = (name: EncodedName): boolean => {
-    const candidate = joinPath(folder, name);
-    return given.has(candidate) || isTaken(candidate);
-  };
-  return [...losers].sort(byContent).map(({ record, version, isCopy }) => {
-    const named = joinPath(folder, conflictName(nameOf(path), version, record.mtime, isNotFree));
-    given.add(named);
-    return { path: named, record: isCopy ? withFreeId(record, ids) : record };
-  });
-}
-
 function recordsById(placed: readonly Placed[]): Map<ObjectId, Rec> {
   return new Map(placed.map(({ entry }) => [entry.record.id, entry.record]));
-}
-
-/** A copy of this content was made before, and lives on as an object of its own. */
-function withFreeId(record: Rec, ids: Map<ObjectId, Rec>): Rec {
-  let { id } = record;
-  while (ids.has(id)) id = copyId(id, record);
-  const free = { ...record, id };
-  ids.set(id, free);
-  return free;
 }

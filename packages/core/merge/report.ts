@@ -1,8 +1,8 @@
 import type { JsonObject } from '../json.ts';
 import { compareNames, type RepoPath } from '../path.ts';
 import type { Rec } from '../record.ts';
-import type { Contested, VersionAt } from './collide.ts';
 import type { ConflictKind, MergeConflict, Merged, MergedEntry } from './input.ts';
+import type { Contested, VersionAt } from './name-losers.ts';
 import type { Placed } from './placed.ts';
 
 /** A conflict of which the entry at its path tells, if there is one that has nothing else to tell. */
