@@ -30,6 +30,7 @@ export * from './history/revision.ts';
 export * from './init.ts';
 export * from './log.ts';
 export * from './ls.ts';
+export { type MediaRefreshResult, refreshMedia } from './media-refresh.ts';
 export type { MergedOne, Standing } from './merge/merge-with.ts';
 export { type MergedFrom, type MergeOptions, type MergeResult, merge } from './merge.ts';
 export { type MetaFile, type MetaOptions, type MetaResult, type MetaVersion, meta } from './meta.ts';

@@ -33,9 +33,17 @@ export type ReadOpen = (
   onBytes?: (bytes: number) => void,
 ) => { readonly hash: ContentHash; readonly size: number; readonly facts?: ContentFacts };
 
-/** `readContent` for those who want media facts too: its code is loaded when it is asked for. */
-export async function mediaReader(): Promise<ReadOpen> {
-  return (await import('./media/content-facts.ts')).readContent;
+export interface MediaReader {
+  /** A hash and media facts, of an open file. */
+  readonly read: ReadOpen;
+  /** Whether an open file begins as media. */
+  readonly begins: (fd: number, size: number) => boolean;
+}
+
+/** For those who want media facts too: the code is loaded when it is asked for. */
+export async function mediaReader(): Promise<MediaReader> {
+  const { readContent, beginsSo } = await import('./media/content-facts.ts');
+  return { read: readContent, begins: beginsSo };
 }
 
 /**

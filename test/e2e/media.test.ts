@@ -48,6 +48,19 @@ describe('what media say of themselves', () => {
     expect(bk(['-C', root, 'commit', '-m', 'again'], { expect: [0] }).commit).toBeNull();
   });
 
+  test('is read anew when that is asked for, and only then', () => {
+    const root = committed({ 'a.png': png(1, 'first'), 'b.png': png(2), letter: Buffer.from('no picture') });
+    const done = bk(['-C', root, 'config', 'media.refresh', 'now'], { expect: [0] });
+    expect(done).toEqual({ read: 2, changed: [], commit: null, unreadable: [] });
+    const { stdout } = run(['-C', root, 'config', 'media.refresh', 'now']);
+    expect(stdout).toBe('2 media files read, 0 records changed\n');
+    const asked = run(['-C', root, 'config', 'media.refresh']);
+    expect(asked).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('`bk config media.refresh now`'),
+    });
+  });
+
   test('goes with the content: other tags, other pixels, a move, a copy, a further name', () => {
     const root = committed({ 'a.png': png(1, 'first'), 'b.png': png(2) });
     const before = recordOf(root, 'a.png');

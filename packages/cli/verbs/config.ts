@@ -1,6 +1,8 @@
 import { BkError } from '@bk/core';
-import type { ConfigOptions, ConfigResult } from '@bk/repo';
-import { table } from '../format.ts';
+import type { ConfigOptions, ConfigResult, MediaRefreshResult } from '@bk/repo';
+import { counted, table } from '../format.ts';
+import { listText, reasonsText } from '../lists.ts';
+import type { Session } from '../session.ts';
 import { type Style, safe } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
@@ -12,6 +14,7 @@ export const config = verb({
     ['bk config author.name "Ada Lovelace"', 'who commits'],
     ['bk config safety.release age:90', 'the net keeps confirmed deletions for 90 days'],
     ['bk config safety.release --unset', 'back to the default'],
+    ['bk config media.refresh now', 'read media facts of known contents anew, after bk was updated'],
   ],
   options: (yargs) =>
     yargs
@@ -19,6 +22,7 @@ export const config = verb({
       .positional('value', { type: 'string', describe: 'its new value' })
       .option('unset', { type: 'boolean', describe: 'take the setting back to its default' }),
   async run({ key, value, unset }, session) {
+    if (key === REFRESH) return refresh(value, unset === true, session);
     const options = wanted(key, value, unset === true);
     const { config } = await import('@bk/repo');
     const result = config(await session.open(), options);
@@ -26,6 +30,26 @@ export const config = verb({
     return options.do === 'get' && result.settings[0]?.value === null ? 1 : 0;
   },
 });
+
+/** No setting: what was read once is read again when a person asks for it. */
+const REFRESH = 'media.refresh';
+
+async function refresh(value: string | undefined, unset: boolean, session: Session): Promise<number> {
+  if (value !== 'now' || unset)
+    throw new BkError('usage', `${REFRESH} is no setting`, {
+      hint: `\`bk config ${REFRESH} now\` reads the media facts of all contents here anew`,
+    });
+  const { refreshMedia } = await import('@bk/repo');
+  const result = await refreshMedia(await session.open(), session.context);
+  session.result(result, () => refreshText(result, session.style));
+  return result.unreadable.length === 0 ? 0 : 1;
+}
+
+function refreshText({ read, changed, unreadable }: MediaRefreshResult, style: Style): string {
+  const list = listText('read anew', changed, style);
+  const failed = reasonsText(style('yellow', 'unreadable'), unreadable);
+  return `${list}${failed}${counted(read, 'media file')} read, ${counted(changed.length, 'record')} changed\n`;
+}
 
 function wanted(key: string | undefined, value: string | undefined, unset: boolean): ConfigOptions {
   if (unset) {

@@ -61,7 +61,7 @@ export function perform<K extends TaskKind>(
   const table: { [T in TaskKind]: (task: Tasks[T]['task']) => Awaitable<Tasks[T]['result']> } = {
     look: (given) => scanDirectories(scanTask(given)),
     read: (given) => readContents(given, onFile),
-    readMedia: async (given) => readContents(given, onFile, await mediaReader()),
+    readMedia: async (given) => readContents(given, onFile, (await mediaReader()).read),
     protect: protectFiles,
     lookAgain,
     cloneSurvey: surveyClone,

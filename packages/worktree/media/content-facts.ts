@@ -42,6 +42,12 @@ export function readContent(fd: number, expected: number, onBytes?: (bytes: numb
   return { hash, size, facts: { media, ...(payload && { payload: hashPayload(source, payload) }) } };
 }
 
+/** Whether an open file begins as media. */
+export function beginsSo(fd: number, size: number): boolean {
+  const start = Buffer.alloc(64);
+  return beginsAsMedia(start.subarray(0, fs.readSync(fd, start, 0, 64, 0)), size);
+}
+
 /** Reads into the buffer at the same places; what is as long as expected is not asked for more. @returns up to where there are bytes */
 function fill(
   fd: number,
