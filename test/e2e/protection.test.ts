@@ -7,6 +7,7 @@ import { fsckProblems } from '../support/history.ts';
 import { type FileSystem, mounted, must, needsFileSystem } from '../support/mounts.ts';
 import { netContents } from '../support/oracle.ts';
 import { contentsOf, differences, snapshot } from '../support/snapshot.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 
 /** What the net does on a file system, and that doctor says so. */
 interface Protection {
@@ -84,6 +85,30 @@ test('exFAT: what it cannot keep is no change, and a move of the disk is none', 
   bk(['-C', root, 'recover', 'b.txt'], { expect: [0] });
   expect(fs.readFileSync(path.join(root, 'b.txt'), 'utf8')).toBe('b.txt\n');
   expect(bk(['-C', root, 'status']).changes).toEqual([]);
+});
+
+test('exFAT: what others did to folders comes without what the disk makes of their modes', (context) => {
+  needsFileSystem(context, 'exfat');
+  const there = path.join(temporaryFolder('bk-there-'), 'there');
+  const write = (name: string): void => {
+    fs.mkdirSync(path.dirname(path.join(there, name)), { recursive: true });
+    fs.writeFileSync(path.join(there, name), name);
+  };
+  for (const name of ['top', 'plain/a', 'closed/a', 'opened/a', 'closes/a']) write(name);
+  for (const name of ['closed', 'opened']) fs.chmodSync(path.join(there, name), 0o700);
+  repository(there);
+  const here = path.join(mounted('exfat'), 'here');
+  bk(['clone', there, here], { expect: [0] });
+  for (const name of ['top too', 'plain/b', 'closed/b', 'opened/b', 'new/a', 'new closed/a']) write(name);
+  fs.chmodSync(path.join(there, 'opened'), 0o755);
+  fs.chmodSync(path.join(there, 'closes'), 0o700);
+  fs.chmodSync(path.join(there, 'new closed'), 0o700);
+  fs.renameSync(path.join(there, 'plain'), path.join(there, 'moved'));
+  bk(['-C', there, 'commit', '-m', 'more'], { expect: [0] });
+  bk(['-C', here, 'merge', 'origin'], { expect: [0] });
+  expect(bk(['-C', here, 'status'], { expect: [0] }).changes).toEqual([]);
+  expect(bk(['-C', here, 'commit', '-m', 'nothing']).commit).toBeNull();
+  expect(bk(['-C', here, 'check'], { expect: [0] })['problems']).toEqual([]);
 });
 
 test('a full disk: exit 4, in words, nothing lost, nothing left behind', (context) => {

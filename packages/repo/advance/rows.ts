@@ -3,6 +3,7 @@ import {
   decodeName,
   type FsName,
   type GitId,
+  hasOwnRecord,
   isWhollyAbsent,
   joinPath,
   KIND,
@@ -96,9 +97,14 @@ class Rows {
   readonly #given: Advancing;
   readonly #put = new Map<RepoPath, KnownDirectory>();
   readonly #live: LiveTree;
+  /** Paths to which a step gave a mode. */
+  readonly #withMode: ReadonlySet<RepoPath>;
 
   constructor(given: Advancing) {
     this.#given = given;
+    this.#withMode = new Set(
+      given.plan.steps.flatMap((step) => ('mode' in step && step.mode !== undefined ? [step.path] : [])),
+    );
     this.#live = new LiveTree(given.repo.layout.root);
   }
 
@@ -135,9 +141,24 @@ class Rows {
     for (const { old: origin } of this.#origins(path, entries))
       if (origin.observedNs > observedNs) observedNs = origin.observedNs;
     const row = new RowBuilder();
-    row.addFolder('.' as FsName, PLAIN_FOLDER_MODE);
+    row.addFolder('.' as FsName, this.#plainMode(path));
     for (const entry of entries) this.#entry(row, path, entry, observedNs);
     return row.finish({ tree, observedNs, mount: old?.mount ?? false });
+  }
+
+  /** Of a folder without a record. What a file system without modes made of it is remembered, and is no change. */
+  #plainMode(path: RepoPath): number {
+    const made = this.#modeGiven(path);
+    if (made !== undefined) return made;
+    const old = this.#given.disk.row(this.#carriedFrom.get(path) ?? path);
+    return old === undefined || hasOwnRecord(old) ? PLAIN_FOLDER_MODE : old.listing.modes[0]!;
+  }
+
+  /** What became of the mode that a step gave a folder; undefined: none did, or the folder is not here. */
+  #modeGiven(path: RepoPath): number | undefined {
+    if (!this.#withMode.has(path)) return undefined;
+    const stat = this.#live.stat(path);
+    return stat === undefined ? undefined : Number(stat.mode & 0o7777n);
   }
 
   /** Rows that entries were carried from together with their folder. */
@@ -293,7 +314,7 @@ class Rows {
     const stats = new BigInt64Array(STAT_WIDTH);
     if (stat !== undefined) putStat(stats, 0, stat);
     const kept = old !== undefined && idAt(old, 0) === rec.id && recordAt(old, 0) === record;
-    const mode = kept ? old.listing.modes[0]! : parseMode(rec.mode);
+    const mode = this.#modeGiven(path) ?? (kept ? old.listing.modes[0]! : parseMode(rec.mode));
     row.own(rec.id, record, mode, { absent, ...(stat !== undefined && { stats }) });
   }
 }
