@@ -14,7 +14,7 @@ import { SCENARIOS } from '../support/scenarios.ts';
  * BK_POWER=n takes n calls of each
  * scenario, BK_SWEEP=all every one.
  */
-const POINTS = Number(process.env['BK_POWER'] ?? 2);
+const POINTS = Number(process.env['BK_POWER'] ?? 1);
 const ALL = [...SCENARIOS, ...MERGES, CLONE, DROP, GET, REPAIR];
 const LOSSES = ['all unsynced', 'unsynced contents'] as const;
 
