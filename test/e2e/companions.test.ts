@@ -2,7 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { expect, test } from 'vitest';
 import { bk, repository, run } from '../support/bk.ts';
-import { has, read, write } from '../support/family.ts';
+import { commit, has, read, write } from '../support/family.ts';
+import { fsckProblems } from '../support/history.ts';
 import { fastFolder, temporaryFolder } from '../support/temporary.ts';
 
 /** A file system beside that of temporaryFolder: two volumes. */
@@ -156,4 +157,40 @@ test('what a subset excludes by name is not taken along, and goes by itself', (c
   bk(['-C', both, 'subset', 'add', '--exclude', '**/*.CR2'], { expect: [0] });
   bk(['-C', both, 'drop', 'trip/boat.CR2', '--copies', '1']);
   expect(here(both)).toEqual(['trip/boat.JPG', 'trip/lake.JPG']);
+});
+
+test('after a merge each version of a picture has its own companions', () => {
+  const laptop = grown();
+  const disk = clone(laptop);
+  const day = (number: number) => Date.UTC(2020, 0, number) / 1000;
+  write(laptop, 'trip/boat.JPG', 'cropped', day(5));
+  write(laptop, 'trip/boat.CR2.xmp', 'settings for cropped', day(2));
+  commit(laptop);
+  write(disk, 'trip/boat.JPG', 'bright', day(3));
+  write(disk, 'trip/boat.CR2.xmp', 'settings for bright', day(4));
+  commit(disk);
+  const merged = bk(['-C', laptop, 'merge', 'disk']);
+  const beside = 'trip/boat (conflict disk 2020-01-03)';
+  expect((merged['conflicts'] as { kept: string[] }[]).flatMap(({ kept }) => kept)).toEqual([
+    `${beside}.CR2.xmp`,
+    `${beside}.JPG`,
+  ]);
+  const texts = (root: string, stem: string) => [read(root, `${stem}.JPG`), read(root, `${stem}.CR2.xmp`)];
+  bk(['-C', disk, 'merge', 'origin']);
+  for (const root of [laptop, disk]) {
+    expect(texts(root, 'trip/boat')).toEqual(['cropped', 'settings for cropped']);
+    expect(texts(root, beside)).toEqual(['bright', 'settings for bright']);
+    expect(fsckProblems(root)).toEqual([]);
+  }
+  bk(['-C', laptop, 'resolve', `${beside}.JPG`, `${beside}.CR2.xmp`]);
+  expect(texts(laptop, 'trip/boat')).toEqual(['bright', 'settings for bright']);
+  expect(fs.readdirSync(path.join(laptop, 'trip')).sort()).toEqual([
+    'boat.CR2',
+    'boat.CR2.xmp',
+    'boat.JPG',
+    'boat.xmp',
+    'lake.JPG',
+    'lake.txt',
+  ]);
+  expect(bk(['-C', laptop, 'conflicts'])['conflicts']).toEqual([]);
 });

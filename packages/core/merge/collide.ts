@@ -39,7 +39,7 @@ export function settleCollisions(
       free.push(one);
       continue;
     }
-    const members = unifyEqual([...untouched, ...sorted.slice(i, end)], ground);
+    const members = stayingFirst(unifyEqual([...untouched, ...sorted.slice(i, end)], ground), ground);
     const found = rivalsAt(path, members, isFolder, ground);
     if (found.losers.length > 0) rivals.push(found);
     else if (found.stays !== undefined) free.push(found.stays);
@@ -85,6 +85,18 @@ function unifyEqual(members: readonly Placed[], ground: Ground): Placed[] {
     else unified[same] = unify(twin, member, ground);
   }
   return unified.sort(byStay);
+}
+
+/** Of two that were added, the one that its companions need stays. */
+function stayingFirst(members: readonly Placed[], ground: Ground): readonly Placed[] {
+  const [first, second] = members;
+  if (first === undefined || second === undefined || members.length > 2) return members;
+  const sides = members.map(({ objects: [object], objects }) =>
+    object === undefined || objects.length > 1 ? undefined : ground.companionSide(object),
+  );
+  const [side, other] = sides;
+  if (side === undefined || side !== other) return members;
+  return first.objects[0]?.sides[side] === undefined ? [second, first] : members;
 }
 
 function unify(a: Placed, b: Placed, ground: Ground): Placed {

@@ -19,9 +19,21 @@ type Fields = Readonly<Record<string, JsonValue | undefined>>;
 const CONTENT = ['type', 'blake3', 'size', 'target', 'mtime', 'hashes', 'media'] as const;
 const OWN: ReadonlySet<string> = new Set(['v', 'id', 'was', 'attrs', 'mode', ...CONTENT]);
 
+/** Which side's content stays where both have another one; undefined: what compareContents says. */
+export type Staying = () => SideNumber | undefined;
+
+const BY_ITSELF: Staying = () => undefined;
+
 /** One object's records, field by field. */
-export function mergeRecords(base: Rec | undefined, first: Rec, second: Rec, later: Later): MergedRecord {
-  const content = mergeContent(isDecidedTwice(base, first, second) ? undefined : base, first, second, later);
+export function mergeRecords(
+  base: Rec | undefined,
+  first: Rec,
+  second: Rec,
+  later: Later,
+  staying: Staying = BY_ITSELF,
+): MergedRecord {
+  const before = isDecidedTwice(base, first, second) ? undefined : base;
+  const content = mergeContent(before, first, second, { later, staying });
   const merged: Record<string, JsonValue | undefined> = {
     v: 1,
     ...content.fields,
@@ -71,7 +83,7 @@ function mergeContent(
   base: Rec | undefined,
   first: Rec,
   second: Rec,
-  later: Later,
+  { later, staying }: { readonly later: Later; readonly staying: Staying },
 ): { fields: Fields; loser?: SideNumber } {
   if (isSameContent(first, second)) {
     const known = base !== undefined && isSameContent(base, first) ? base : undefined;
@@ -79,7 +91,8 @@ function mergeContent(
   }
   if (base !== undefined && isSameContent(base, second)) return { fields: contentOf(first) };
   if (base !== undefined && isSameContent(base, first)) return { fields: contentOf(second) };
-  const loser = compareContents(first, second) > 0 ? 1 : 0;
+  const stays = staying() ?? (compareContents(first, second) > 0 ? 0 : 1);
+  const loser = stays === 0 ? 1 : 0;
   return { fields: contentOf(loser === 0 ? second : first), loser };
 }
 

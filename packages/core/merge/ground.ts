@@ -1,5 +1,6 @@
 import { BkError } from '../error.ts';
 import { parentOf, type RepoPath, ROOT } from '../path.ts';
+import { companionSides } from './companion-sides.ts';
 import type { MergeEntry, MergeFacts, MergeInput, SideNumber, WhichTree } from './input.ts';
 import { type MergeObject, matchObjects } from './objects.ts';
 
@@ -10,6 +11,8 @@ export interface Ground {
   readonly files: readonly MergeObject[];
   /** Folders' own records. */
   readonly records: readonly MergeObject[];
+  /** Whose content stays, of a file of which both sides have other contents and so of a companion; undefined: it is no such. */
+  readonly companionSide: (file: MergeObject) => SideNumber | undefined;
   /** Entries that the input listed although all three trees have them alike. */
   readonly alike: readonly MergeEntry[];
   readonly isFolder: (tree: WhichTree, path: RepoPath) => boolean;
@@ -44,12 +47,24 @@ export function prepareGround(given: MergeInput, facts: MergeFacts): Ground {
   const alike = [...files, ...records].flatMap((object) =>
     isDifferent(object) ? [] : [object.base as MergeEntry],
   );
-  if (alike.length === 0) return { ...groundOf(given, facts), files, records, alike };
+  if (alike.length === 0)
+    return { ...groundOf(given, facts), files, records, alike, companionSide: sidesAmong(files) };
+  const different = files.filter(isDifferent);
   return {
     ...groundOf(without(alike, given), facts),
-    files: files.filter(isDifferent),
+    files: different,
     records: records.filter(isDifferent),
     alike,
+    companionSide: sidesAmong(different),
+  };
+}
+
+/** Looked for when it is first asked, which many merges need not. */
+function sidesAmong(files: readonly MergeObject[]): Ground['companionSide'] {
+  let sides: ReturnType<typeof companionSides> | undefined;
+  return (file) => {
+    sides ??= companionSides(files);
+    return sides.get(file);
   };
 }
 
@@ -86,7 +101,10 @@ function without(alike: readonly MergeEntry[], { base, sides: [first, second] }:
   return { base: rest(base), sides: [rest(first), rest(second)] };
 }
 
-function groundOf(input: MergeInput, facts: MergeFacts): Omit<Ground, 'files' | 'records' | 'alike'> {
+function groundOf(
+  input: MergeInput,
+  facts: MergeFacts,
+): Omit<Ground, 'files' | 'records' | 'alike' | 'companionSide'> {
   const { isListed, isListedFile } = listedIn(input);
   const isFolder = (tree: WhichTree, path: RepoPath): boolean =>
     path === ROOT || facts.kindAt(tree, path) === 'folder';

@@ -132,10 +132,8 @@ function isInSplit(folder: FolderNode, side: SideNumber, { sides, nodes }: Folde
 type Made = Pick<MergedEntry, 'record' | 'blob'>;
 
 /** The record of one object, from as many sides as have it. */
-export function mergeEntries(
-  { base, sides }: MergeObject,
-  ground: Ground,
-): { made: Made; losers: readonly Loser[] } {
+export function mergeEntries(object: MergeObject, ground: Ground): { made: Made; losers: readonly Loser[] } {
+  const { base, sides } = object;
   const [first, second] = sides;
   const one = first ?? second;
   if (one === undefined) throw new BkError('bug', 'an object that no side has');
@@ -147,6 +145,7 @@ export function mergeEntries(
     first.record,
     second.record,
     laterOf(first, second, ground),
+    () => ground.companionSide(object),
   );
   const made = [first, second, base].find((entry) => entry && isSameRecord(entry.record, record)) ?? {
     record,
