@@ -360,7 +360,10 @@ function apply(repo: Repository, items: readonly Item[], context: Context): Appl
   return applyPlan(repo.layout, plan, { special: mayGiveSpecial(repo), onFile });
 }
 
-/** What is replaced is listed before it is captured: killed at any moment, nothing is in the net that cannot be told. */
+/**
+ * What is replaced is listed before it is captured, durably: whenever the command is killed or the power lost, nothing is in
+ * the net that cannot be told.
+ */
 function carryOut(repo: Repository, items: readonly Item[], context: Context): readonly StepResult[] {
   const noted = remember(repo, items, context);
   let applied: ApplyResult = { results: [] };
@@ -462,7 +465,7 @@ function remember(repo: Repository, items: readonly Item[], context: Context): N
     };
     noted.push({ n, row });
   }
-  if (noted.length > 0) repo.index.write({ departed: noted.map(({ row }) => row) });
+  if (noted.length > 0) repo.index.write({ departed: noted.map(({ row }) => row), durable: true });
   return noted;
 }
 

@@ -59,3 +59,18 @@ describe.each(ALL)('power lost: $name', (scenario) => {
     expect(found).toEqual([]);
   });
 });
+
+test('what restore replaced, and no commit knows, is told after the power was lost', (context) => {
+  needsVolumes(context);
+  const restore = SCENARIOS.find(({ name }) => name === 'restore');
+  if (restore === undefined) throw new Error('no such scenario');
+  const stage = new Stage(restore, true);
+  // The files are as they are to be, and the journal is about to go.
+  const { n } = stage.ops.findLast(({ name, subject }) => name === 'rmSync' && /journal/.test(subject)) ?? {
+    n: 0,
+  };
+  expect(n).toBeGreaterThan(0);
+  stage.disturbed({ KILL_AT: String(n) });
+  stage.losePower('unsynced contents');
+  expect([...stage.losses(), ...stage.aftermath(2)]).toEqual([]);
+});

@@ -41,6 +41,8 @@ export interface IndexUpdate {
   readonly clearPending?: boolean;
   readonly files?: number;
   readonly departed?: Iterable<DepartedRow>;
+  /** It is on the disk when `write` returns; else the index may be an earlier one after a loss of power. */
+  readonly durable?: boolean;
   /** Objects that are back, as they were. */
   readonly returned?: Iterable<ObjectId>;
   /** Versions that are to be listed no more. */
@@ -194,6 +196,7 @@ export class IndexDb {
   write(update: IndexUpdate): void {
     const db = this.#db;
     this.#empty = undefined;
+    if (update.durable) guarded(() => db.pragma('synchronous = FULL'));
     guarded(() =>
       db.transaction(() => {
         const remove = db.prepare<[string]>('DELETE FROM directories WHERE path = ?');
@@ -219,6 +222,7 @@ export class IndexDb {
         if (update.files !== undefined) set.run('files', String(update.files));
       })(),
     );
+    if (update.durable) guarded(() => db.pragma('synchronous = NORMAL'));
   }
 
   #keepFacts(facts: Iterable<readonly [ContentHash, ContentFacts]>): void {
