@@ -3,12 +3,17 @@ import { count, counted } from './format.ts';
 import { type Style, shownPath } from './terminal.ts';
 
 /** What happened, and what stays at the path. */
-export function conflictWords(kind: ConflictKind): string {
+export function conflictWords(kind: ConflictKind, same?: 'payload'): string {
+  const isSame = same !== undefined;
   switch (kind) {
     case 'content':
-      return 'changed on both sides; the newer content stays';
+      return isSame
+        ? 'tagged on both sides, the picture or sound is the same; the newer tags stay'
+        : 'changed on both sides; the newer content stays';
     case 'add-add':
-      return 'two files of this name were added; the newer stays';
+      return isSame
+        ? 'two files of this name were added, the same picture or sound with other tags; the newer stays'
+        : 'two files of this name were added; the newer stays';
     case 'delete-edit':
       return 'changed on one side and deleted on the other; it stays';
     case 'rename-rename':
@@ -47,9 +52,9 @@ export function conflictsText(conflicts: readonly MergeConflict[], style: Style,
   return [title, ...lines, ...next].map((line) => `${line}\n`).join('');
 }
 
-function conflictLines({ path, kind, kept }: MergeConflict, style: Style): string[] {
+function conflictLines({ path, kind, kept, same }: MergeConflict, style: Style): string[] {
   return [
-    `  ${shownPath(path)}  ${style('dim', conflictWords(kind))}`,
+    `  ${shownPath(path)}  ${style('dim', conflictWords(kind, same))}`,
     ...kept.map((other) => `    kept: ${shownPath(other)}`),
   ];
 }

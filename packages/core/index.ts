@@ -50,6 +50,7 @@ export * from './merge/input.ts';
 export * from './merge/layout.ts';
 export { mergeTrees } from './merge/merge.ts';
 export * from './merge/resolve.ts';
+export { haveSamePayload } from './merge/same-payload.ts';
 export * from './mtime.ts';
 export * from './name.ts';
 export * from './path.ts';

@@ -2,6 +2,7 @@ import {
   type ConflictKind,
   type ContentHash,
   type GitId,
+  haveSamePayload,
   parseRecord,
   type RecordAt,
   type RepoPath,
@@ -29,6 +30,8 @@ export interface ListedConflict {
   readonly path: RepoPath;
   readonly kind: ConflictKind;
   readonly versions: readonly ListedVersion[];
+  /** The versions are one picture or one sound, with other tags. */
+  readonly same?: 'payload';
 }
 
 export interface ConflictsResult {
@@ -55,6 +58,7 @@ export function conflicts(repo: Pick<Past, 'history' | 'head'>): ConflictsResult
           time: timeText(source?.timeSec),
         };
       }),
+      ...(haveSamePayload(conflict.entries.map(({ record }) => record)) && { same: 'payload' as const }),
     })),
   };
 }

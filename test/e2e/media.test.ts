@@ -48,6 +48,33 @@ describe('what media say of themselves', () => {
     expect(bk(['-C', root, 'commit', '-m', 'again'], { expect: [0] }).commit).toBeNull();
   });
 
+  test('tells in a conflict that only the tags differ', () => {
+    const here = committed({ 'tagged.png': png(1, 'first'), 'painted.png': png(2, 'first') });
+    const there = path.join(fastFolder('bk-media-'), 'there');
+    bk(['clone', here, there], { expect: [0] });
+    const edit = (root: string, title: string, seed: number): void => {
+      fs.writeFileSync(path.join(root, 'tagged.png'), png(1, title));
+      fs.writeFileSync(path.join(root, 'painted.png'), png(seed, title));
+      bk(['-C', root, 'commit', '-m', title], { expect: [0] });
+    };
+    edit(here, 'here', 3);
+    edit(there, 'there', 4);
+    const { conflicts } = bk(['-C', there, 'merge'], { expect: [1] });
+    const told = (conflicts as { path: string; same?: string }[]).map(({ path: at, same }) => [at, same]);
+    expect(told).toEqual([
+      ['painted.png', undefined],
+      ['tagged.png', 'payload'],
+    ]);
+    const listed = bk(['-C', there, 'conflicts'], { expect: [1] });
+    expect(listed.conflicts).toMatchObject([
+      { path: 'painted.png' },
+      { path: 'tagged.png', same: 'payload' },
+    ]);
+    expect(run(['-C', there, 'conflicts']).stdout).toContain(
+      'tagged.png  tagged on both sides, the picture or sound is the same; the newer tags stay',
+    );
+  });
+
   test('is read anew when that is asked for, and only then', () => {
     const root = committed({ 'a.png': png(1, 'first'), 'b.png': png(2), letter: Buffer.from('no picture') });
     const done = bk(['-C', root, 'config', 'media.refresh', 'now'], { expect: [0] });

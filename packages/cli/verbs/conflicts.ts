@@ -28,11 +28,11 @@ function conflictsText({ conflicts }: ConflictsResult, style: Style): string {
   return `${listed}${counted(conflicts.length, 'conflict')}; \`bk resolve PATH\` keeps the version at PATH\n`;
 }
 
-function conflictText({ path, kind, versions }: ListedConflict, style: Style): string {
+function conflictText({ path, kind, versions, same }: ListedConflict, style: Style): string {
   const rows = versions.map((version) => [
     `    ${shownPath(version.path)}`,
     version.repository === null ? '' : safe(version.repository),
     style('dim', version.time === null ? '' : localTime(version.time)),
   ]);
-  return `${shownPath(path)}  ${style('yellow', conflictWords(kind))}\n${table(rows)}`;
+  return `${shownPath(path)}  ${style('yellow', conflictWords(kind, same))}\n${table(rows)}`;
 }

@@ -67,6 +67,8 @@ export interface MergeConflict {
   readonly path: RepoPath;
   readonly kind: ConflictKind;
   readonly kept: readonly RepoPath[];
+  /** The versions are one picture or one sound, with other tags. */
+  readonly same?: 'payload';
 }
 
 /** An entry of the merged tree. `blob` is there if one of the inputs has exactly this record. */

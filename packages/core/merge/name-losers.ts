@@ -7,6 +7,7 @@ import { conflictName, conflictNote } from './conflict-name.ts';
 import { compareContents, compareMtimes, copyId } from './fields.ts';
 import type { ConflictKind, MergeConflict, Version } from './input.ts';
 import type { Placed } from './placed.ts';
+import { haveSamePayload } from './same-payload.ts';
 
 /** An entry of the merged tree that is in a conflict. */
 export interface Contested extends VersionAt {
@@ -55,7 +56,9 @@ export function nameRivals(
     for (const loser of named) taken.add(loser.path);
     const versions = stays === undefined ? named : [...named, { path, record: stays.entry.record }];
     contested.push(...versions.map((version) => ({ ...version, kind, versions })));
-    conflicts.push({ path, kind, kept: named.map((loser) => loser.path).sort(compareNames) });
+    const kept = named.map((loser) => loser.path).sort(compareNames);
+    const isSame = haveSamePayload(versions.map(({ record }) => record));
+    conflicts.push({ path, kind, kept, ...(isSame && { same: 'payload' }) });
   }
   return { contested, conflicts };
 }
