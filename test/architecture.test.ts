@@ -90,6 +90,15 @@ describe('architecture', () => {
     expect(breaking(PRINTS, (file) => packageOf(file) === 'cli')).toEqual([]);
   });
 
+  // npm takes its `binding.gyp` for a wish to compile it, for which headers of Node would be downloaded. `npm install` may
+  // write that back into the lock file.
+  test('better-sqlite3 comes compiled, and is not compiled again', () => {
+    const lock = JSON.parse(fs.readFileSync(path.join(root, 'package-lock.json'), 'utf8')) as {
+      packages: Readonly<Record<string, object>>;
+    };
+    expect(lock.packages['node_modules/better-sqlite3']).toMatchObject({ gypfile: false });
+  });
+
   test('core knows neither Node nor clock nor chance', () => {
     const impure =
       /\bnode:|\bBuffer\b|\bprocess\.|\bDate\.now|new Date\(\)|\bMath\.random|\bcrypto\.|TextEncoder|TextDecoder/;
