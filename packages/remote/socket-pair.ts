@@ -19,6 +19,7 @@ export interface SocketPair {
  */
 export async function socketPair(): Promise<SocketPair | undefined> {
   let folder: string | undefined;
+  let near: SocketIncoming | undefined;
   const server = net.createServer({ pauseOnConnect: true });
   try {
     folder = fs.mkdtempSync(path.join(os.tmpdir(), 'bk-'));
@@ -26,15 +27,17 @@ export async function socketPair(): Promise<SocketPair | undefined> {
     server.listen(place);
     await once(server, 'listening');
     const accepted = once(server, 'connection');
-    accepted.catch(() => {});
-    const near = new SocketIncoming((onread) => net.connect({ path: place, onread }));
-    if (near.socket.connecting) await once(near.socket, 'connect');
-    const [far] = (await accepted) as [net.Socket];
-    return { near, far };
+    near = new SocketIncoming((onread) => net.connect({ path: place, onread }));
+    // Where no descriptor is left for the other end, the system takes the connection and closes it.
+    const first = await Promise.race([accepted, once(near.socket, 'close')]);
+    const [far] = first;
+    if (far instanceof net.Socket) return { near, far };
   } catch {
-    return undefined;
+    // Nothing can be listened to, or connected.
   } finally {
     server.close();
     if (folder !== undefined) fs.rmSync(folder, { recursive: true, force: true });
   }
+  near?.socket.destroy();
+  return undefined;
 }
