@@ -194,35 +194,40 @@ export class IndexDb {
 
   /** One transaction: after it the index says all of this, or none of it if the process dies. */
   write(update: IndexUpdate): void {
-    const db = this.#db;
     this.#empty = undefined;
-    if (update.durable) guarded(() => db.pragma('synchronous = FULL'));
-    guarded(() =>
-      db.transaction(() => {
-        const remove = db.prepare<[string]>('DELETE FROM directories WHERE path = ?');
-        for (const path of update.remove ?? []) {
-          remove.run(path);
-          this.absent.remove(path);
-        }
-        const put = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO directories VALUES (?, ?)');
-        for (const [path, known] of update.put ?? []) {
-          put.run(path, encodeRow(known));
-          this.absent.put(path, known);
-        }
-        if (update.clearPending) db.exec('DELETE FROM pending; DELETE FROM pending_facts');
-        const wait = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO pending VALUES (?, ?)');
-        for (const [path, known] of update.pending ?? []) wait.run(path, encodeRow(known));
-        this.#keepFacts(update.pendingFacts ?? []);
-        for (const id of update.returned ?? []) this.departed.forget(id);
-        this.departed.remove(update.withdrawn ?? []);
-        for (const row of update.departed ?? []) this.departed.add(row);
-        const set = db.prepare<[string, string]>('INSERT OR REPLACE INTO meta VALUES (?, ?)');
-        if (update.head !== undefined) set.run('head', update.head);
-        if (update.presence !== undefined) set.run('presence', update.presence ?? '');
-        if (update.files !== undefined) set.run('files', String(update.files));
-      })(),
-    );
-    if (update.durable) guarded(() => db.pragma('synchronous = NORMAL'));
+    guarded(() => {
+      if (update.durable) this.#db.pragma('synchronous = FULL');
+      try {
+        this.#db.transaction(() => this.#write(update))();
+      } finally {
+        if (update.durable) this.#db.pragma('synchronous = NORMAL');
+      }
+    });
+  }
+
+  #write(update: IndexUpdate): void {
+    const db = this.#db;
+    const remove = db.prepare<[string]>('DELETE FROM directories WHERE path = ?');
+    for (const path of update.remove ?? []) {
+      remove.run(path);
+      this.absent.remove(path);
+    }
+    const put = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO directories VALUES (?, ?)');
+    for (const [path, known] of update.put ?? []) {
+      put.run(path, encodeRow(known));
+      this.absent.put(path, known);
+    }
+    if (update.clearPending) db.exec('DELETE FROM pending; DELETE FROM pending_facts');
+    const wait = db.prepare<[string, Buffer]>('INSERT OR REPLACE INTO pending VALUES (?, ?)');
+    for (const [path, known] of update.pending ?? []) wait.run(path, encodeRow(known));
+    this.#keepFacts(update.pendingFacts ?? []);
+    for (const id of update.returned ?? []) this.departed.forget(id);
+    this.departed.remove(update.withdrawn ?? []);
+    for (const row of update.departed ?? []) this.departed.add(row);
+    const set = db.prepare<[string, string]>('INSERT OR REPLACE INTO meta VALUES (?, ?)');
+    if (update.head !== undefined) set.run('head', update.head);
+    if (update.presence !== undefined) set.run('presence', update.presence ?? '');
+    if (update.files !== undefined) set.run('files', String(update.files));
   }
 
   #keepFacts(facts: Iterable<readonly [ContentHash, ContentFacts]>): void {
