@@ -90,7 +90,7 @@ function commandLine({ verbs, argv, onBuilt }: Given, choose: (verb: Verb, optio
   return parser;
 }
 
-/** Only a verb that is among the words can be the one that is wanted; to know 40 of them takes yargs 4 ms. */
+/** Only a verb that is among the words can be the one that is wanted; to know all of them takes yargs some ms. */
 function verbsFor(argv: readonly string[], verbs: readonly Verb[]): readonly Verb[] {
   const named = verbs.filter((verb) => argv.includes(nameOf(verb)));
   return named.length === 0 || argv.includes('--help') ? verbs : named;

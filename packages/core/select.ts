@@ -26,10 +26,10 @@ export function wholesOf(entries: Iterable<RecordAt>): Wholes {
     byRoot ??= groupByRoot(files, roots);
     return byRoot.get(root) ?? [];
   };
-  let byFolder: ReadonlyMap<RepoPath, readonly EncodedName[]> | undefined;
+  let byFolder: ReadonlyMap<RepoPath, readonly RepoPath[]> | undefined;
   const namesIn = (folder: RepoPath): readonly EncodedName[] => {
-    byFolder ??= groupByFolder(files);
-    return byFolder.get(folder) ?? [];
+    byFolder ??= Map.groupBy(files, parentOf);
+    return (byFolder.get(folder) ?? []).map(nameOf);
   };
   return { roots, filesIn, namesIn };
 }
@@ -52,17 +52,6 @@ function groupByRoot(files: readonly RepoPath[], roots: ReadonlySet<RepoPath>): 
       if (group === undefined) groups.set(folder, [path]);
       else group.push(path);
     }
-  }
-  return groups;
-}
-
-function groupByFolder(files: readonly RepoPath[]): Map<RepoPath, EncodedName[]> {
-  const groups = new Map<RepoPath, EncodedName[]>();
-  for (const path of files) {
-    const folder = parentOf(path);
-    const group = groups.get(folder);
-    if (group === undefined) groups.set(folder, [nameOf(path)]);
-    else group.push(nameOf(path));
   }
   return groups;
 }

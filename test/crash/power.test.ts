@@ -11,8 +11,7 @@ import { SCENARIOS } from '../support/scenarios.ts';
 
 /**
  * L3 of RELIABILITY 4.2: the power goes before a mutating call, on ext4 without its help for programs that do not sync.
- * BK_POWER=n takes n calls of each
- * scenario, BK_SWEEP=all every one.
+ * BK_POWER=n takes n calls of each scenario, BK_SWEEP=all every one.
  */
 const POINTS = Number(process.env['BK_POWER'] ?? 1);
 const ALL = [...SCENARIOS, ...MERGES, CLONE, DROP, GET, REPAIR];

@@ -50,11 +50,10 @@ export function findText({ files, groups }: FindResult, style: Style): string {
     size(bytes),
     ...(away === 0 ? [] : [`${count(away)} not here`]),
   ];
-  if (groups === undefined)
-    return `${table(
-      files.map((file) => row(file, style)),
-      [0],
-    )}${style('dim', all.join(', '))}\n`;
+  if (groups === undefined) {
+    const rows = files.map((file) => row(file, style));
+    return `${table(rows, [0])}${style('dim', all.join(', '))}\n`;
+  }
   const saved = groups.reduce((sum, group) => sum + group.saved, 0);
   const total = `${counted(groups.length, 'group')}, ${all.join(', ')}, ${size(saved)} could be saved`;
   return `${groupsText(files, groups, style)}${style('dim', total)}\n`;

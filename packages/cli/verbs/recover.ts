@@ -7,6 +7,9 @@ import type { Session } from '../session.ts';
 import { type Style, safe, shownPath } from '../terminal.ts';
 import { verb } from '../verb.ts';
 
+/** What of a recovered file is a path. */
+const PATHS = ['path', 'was', 'of'];
+
 export const recover = verb({
   usage: 'recover [paths..]',
   about: 'bring back deleted or overwritten files, never over anything',
@@ -44,9 +47,7 @@ export const recover = verb({
       return 0;
     }
     const result = await recover(repository, options, session.context);
-    session.result(result, (done) => recoveredText(done, session, options.dryRun === true), [
-      ...['path', 'was', 'of'],
-    ]);
+    session.result(result, (done) => recoveredText(done, session, options.dryRun === true), PATHS);
     return result.failed.length > 0 ? 1 : 0;
   },
 });

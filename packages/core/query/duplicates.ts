@@ -36,13 +36,7 @@ export interface DuplicateGroup {
 
 /** The groups of what was found, those with the most to save first; else in the order in which they were found. */
 export function groupDuplicates(found: readonly Duplicate[]): readonly DuplicateGroup[] {
-  const groups = new Map<ContentHash, Duplicate[]>();
-  for (const one of found) {
-    const group = groups.get(one.group);
-    if (group === undefined) groups.set(one.group, [one]);
-    else group.push(one);
-  }
-  return [...groups]
+  return [...Map.groupBy(found, ({ group }) => group)]
     .map(([group, files]) => ({ group, files: files.length, size: largest(files), saved: savedBy(files) }))
     .sort((a, b) => b.saved - a.saved || b.size - a.size);
 }
